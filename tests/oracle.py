@@ -1,0 +1,146 @@
+"""A second opinion on the rule that shares no code with the workbench, and hostile traffic to ask it about.
+
+It reads the topics with another client (confluent-kafka), parses times with `datetime` and counts with `bisect`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import collections
+import json
+import random
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+US = timedelta(microseconds=1)
+
+
+@dataclass
+class Record:
+    """One record to send: to the partition of its key, or to a chosen one; dated `at_us`."""
+
+    key: bytes
+    value: bytes
+    at_us: int
+    partition: int = -1
+
+
+@dataclass
+class Answer:
+    clicks: int = 0
+    flagged: int = 0
+    missing: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    records: int = 0
+    revised: int = 0
+    dead: collections.Counter[str] = field(default_factory=collections.Counter)
+
+    @property
+    def exact(self) -> bool:
+        return not self.missing and not self.wrong
+
+    def __str__(self) -> str:
+        return (
+            f"{self.clicks} clicks, {self.flagged / max(1, self.clicks):.0%} flagged, {self.records} verdict records, "
+            f"{self.revised} revised, missing {len(self.missing)} {self.missing[:3]}, "
+            f"wrong {len(self.wrong)} {self.wrong[:3]}, dead letters {dict(self.dead)}"
+        )
+
+
+def wire(click_id: str, session: str, url: str, us: int) -> bytes:
+    when = (EPOCH + us * US).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return json.dumps({"click_id": click_id, "session_id": session, "url": url, "ts": when}).encode()
+
+
+def hostile(count: int, seed: int, begin: datetime, per_second: float = 2000.0, sessions: int = 0) -> list[Record]:
+    """Clicks of which about half are flagged: 10% up to 3 s late, 1% sent twice, 0.5% malformed, 10% of one session."""
+    rnd = random.Random(seed)
+    sessions = sessions or max(20, int(per_second * 1.25))
+    start_us = (begin - EPOCH) // US
+    records = []
+    for number in range(count):
+        us = start_us + int(number * 1_000_000 / per_second)
+        session = "hot" if rnd.random() < 0.10 else f"s{rnd.randrange(sessions)}"
+        url = f"/ad/{rnd.randrange(400)}" if session == "hot" else f"/ad/{rnd.randrange(3)}"
+        value, key = wire(f"c{number}", session, url, us), session.encode()
+        at = us + (rnd.randrange(3_000_000) if rnd.random() < 0.10 else 0)
+        records.append(Record(key, value, at))
+        if rnd.random() < 0.01:
+            records.append(Record(key, value, at + rnd.randrange(3_000_000)))
+        if rnd.random() < 0.005:
+            records.append(Record(b"x", rnd.choice([b'{"oops":%d' % number, b"\xff\xfe", b"[]", b'{"click_id":1}']), us))
+    records.sort(key=lambda record: record.at_us)
+    return records
+
+
+def send(bootstrap: str, topic: str, records: list[Record]) -> None:
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 2_000_000})
+    for r in records:
+        producer.produce(topic, r.value, r.key, partition=r.partition, timestamp=r.at_us // 1000)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+
+
+def read(bootstrap: str, topic: str) -> list[Any]:
+    """Every record of the topic up to its end as it is now."""
+    group = {"group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer({"bootstrap.servers": bootstrap, **group})
+    found = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    places = [TopicPartition(topic, number, 0) for number in found]
+    left = {p.partition: consumer.get_watermark_offsets(p, timeout=10)[1] for p in places}
+    left = {number: end for number, end in left.items() if end}
+    consumer.assign(places)
+    out = []
+    while left:
+        for message in consumer.consume(5000, 1.0):
+            if message.error() is None:
+                out.append(message)
+                if message.offset() + 1 >= left.get(message.partition(), 1 << 62):
+                    left.pop(message.partition(), None)
+    consumer.close()
+    return out
+
+
+def truth(messages: list[Any], window_us: int, threshold: int) -> dict[str, bool]:
+    """The verdict on each click among these records, straight from the words of the rule."""
+    clicks: dict[str, tuple[str, str, int]] = {}
+    for message in messages:
+        try:
+            row = json.loads(message.value())
+            when = datetime.fromisoformat(row["ts"].replace("Z", "+00:00"))
+            clicks[row["click_id"]] = (row["session_id"], row["url"], (when - EPOCH) // US)
+        except (ValueError, KeyError, TypeError):
+            continue
+    pages = collections.defaultdict(list)
+    for session, url, us in clicks.values():
+        pages[session, url].append(us)
+    for times in pages.values():
+        times.sort()
+    verdicts = {}
+    for click_id, (session, url, us) in clicks.items():
+        times = pages[session, url]
+        verdicts[click_id] = bisect.bisect_right(times, us) - bisect.bisect_right(times, us - window_us) >= threshold
+    return verdicts
+
+
+def compare(bootstrap: str, topics: Any, window_us: int = 10_000_000, threshold: int = 3) -> Answer:
+    """Hold what the detector wrote against the truth, verdict by verdict."""
+    clicks, verdicts, dead = (read(bootstrap, topic) for topic in topics)
+    letters = [json.loads(message.value()) for message in dead]
+    rejected = {(letter["partition"], letter["offset"]) for letter in letters}
+    expected = truth([m for m in clicks if (m.partition(), m.offset()) not in rejected], window_us, threshold)
+    said: dict[str, bool] = {}
+    answer = Answer(len(expected), sum(expected.values()), records=len(verdicts))
+    for message in verdicts:
+        row = json.loads(message.value())
+        said[row["click_id"]] = said.get(row["click_id"], False) or row["fraudClick"] == "Yes"
+        answer.revised += row["revised"]
+    answer.missing = [click_id for click_id in expected if click_id not in said]
+    answer.wrong = [click_id for click_id in said if expected.get(click_id) != said[click_id]]
+    answer.dead.update({(letter["partition"], letter["offset"]): letter["reason"] for letter in letters}.values())
+    return answer

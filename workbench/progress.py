@@ -1,0 +1,164 @@
+"""What a detector says of itself: `Progress`, and the log that makes one out of Spark's reports and the topics' ends."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+__all__ = ["PartitionProgress", "Progress", "ProgressLog"]
+
+_RATE_OVER_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProgress:
+    """One partition of the clicks topic: `lag` records of it, up to `end`, have no outcome yet."""
+
+    partition: int
+    end: int
+    judged: int
+
+    @property
+    def lag(self) -> int:
+        """Records without an outcome."""
+        return max(0, self.end - self.judged)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a detector is.
+
+    `partitions` is read from the topics and is of this moment. `state_rows`, `state_bytes`, `watermark`,
+    `dropped_by_watermark` and `checkpoint_ms` are of the latest checkpoint: Spark tells them only then.
+    """
+
+    state: str
+    verdicts: int
+    """Verdict records written since the start, repeated and revised ones included."""
+    dead_letters: int
+    """Records that could not be judged, since the start."""
+    per_second: float
+    """Outcomes per second over the last ten seconds, or since the look before, if that is longer ago."""
+    partitions: tuple[PartitionProgress, ...]
+    checkpoints: int = 0
+    checkpoint_ms: int = 0
+    """How long verdicts waited at the latest checkpoint, about: what its batch took beyond its time."""
+    state_rows: int = 0
+    state_bytes: int = 0
+    watermark: datetime | None = None
+    dropped_by_watermark: int = 0
+    """Rows that Spark dropped since the start. Anything but 0 is an alarm: verdicts are missing or wrong."""
+
+    @property
+    def lag(self) -> int:
+        """Records of the clicks topic without an outcome."""
+        return sum(partition.lag for partition in self.partitions)
+
+    def __str__(self) -> str:
+        text = (
+            f"{self.state}: {self.verdicts:,} verdicts, {self.per_second:,.0f}/s, lag {self.lag:,}, "
+            f"{self.dead_letters:,} dead letters, {self.state_rows:,} state rows"
+        )
+        if self.dropped_by_watermark:
+            text += f", ALARM: {self.dropped_by_watermark:,} rows dropped by the watermark"
+        return text
+
+
+class ProgressLog:
+    """Collects Spark's reports, each once, and turns them and the topics' ends into a `Progress`.
+
+    committed: the offset to which each partition is judged for good, None before the first checkpoint.
+    committed_ms: when the batch behind that began; every later verdict was written after it.
+    """
+
+    def __init__(self, topic: str, begun_at: Mapping[int, int], outcomes: Mapping[str, int]) -> None:
+        self._topic = topic
+        self._judged = dict(begun_at)
+        self._first = tuple(outcomes.values())
+        self._looks: deque[tuple[float, int]] = deque([(time.monotonic(), sum(outcomes.values()))], maxlen=200)
+        self._seen = -1
+        self._report: Mapping[str, Any] = {}
+        self._latest: Progress | None = None
+        self._checkpoints = 0
+        self.dropped = 0
+        self.committed: dict[int, int] | None = None
+        self.committed_ms: int | None = None
+
+    def take(self, reports: Iterable[Any]) -> int:
+        """Take Spark's recent reports; how many rows the new ones say were dropped."""
+        dropped = 0
+        for entry in reports:
+            report = json.loads(entry.json)
+            if report["batchId"] <= self._seen:
+                continue
+            self._seen = report["batchId"]
+            self._report = report
+            self._checkpoints += 1
+            dropped += sum(operator["numRowsDroppedByWatermark"] for operator in report["stateOperators"])
+            self.committed = self._end_offsets(report) or self.committed
+            self.committed_ms = int(datetime.fromisoformat(report["timestamp"]).timestamp() * 1000)
+        self.dropped += dropped
+        return dropped
+
+    def now(
+        self, state: str, ends: Mapping[int, int], judged: Mapping[int, int], outcomes: Mapping[str, int]
+    ) -> Progress:
+        """The progress by the ends of the clicks topic, how far the last outcomes are, and the counts of outcomes."""
+        self.reached(judged)
+        self.reached(self.committed or {})
+        verdicts, dead = (count - first for count, first in zip(outcomes.values(), self._first, strict=True))
+        self._latest = Progress(
+            state,
+            verdicts,
+            dead,
+            self._per_second(sum(outcomes.values())),
+            tuple(PartitionProgress(n, end, min(end, self._judged.get(n, 0))) for n, end in sorted(ends.items())),
+            **self._from_report(),
+        )
+        return self._latest
+
+    def reached(self, judged: Mapping[int, int]) -> None:
+        """Take note that each partition is judged to this offset, as a look at every outcome has shown."""
+        for number, offset in judged.items():
+            self._judged[number] = max(self._judged.get(number, 0), offset)
+
+    def last(self, state: str) -> Progress:
+        """The progress of a detector that has ended: the one last looked at."""
+        found = self._latest
+        partitions = found.partitions if found else ()
+        verdicts, dead = (found.verdicts, found.dead_letters) if found else (0, 0)
+        return Progress(state, verdicts, dead, 0.0, partitions, **self._from_report())
+
+    def _per_second(self, outcomes: int) -> float:
+        now = time.monotonic()
+        while len(self._looks) > 1 and now - self._looks[1][0] >= _RATE_OVER_S:
+            self._looks.popleft()
+        since, count = self._looks[0]
+        self._looks.append((now, outcomes))
+        return (outcomes - count) / (now - since) if now > since else 0.0
+
+    def _from_report(self) -> dict[str, Any]:
+        operators = self._report.get("stateOperators", [])
+        watermark = self._report.get("eventTime", {}).get("watermark")
+        durations = self._report.get("durationMs", {})
+        return {
+            "checkpoints": self._checkpoints,
+            "checkpoint_ms": durations.get("triggerExecution", 0) - durations.get("addBatch", 0),
+            "state_rows": sum(operator["numRowsTotal"] for operator in operators),
+            "state_bytes": sum(operator["memoryUsedBytes"] for operator in operators),
+            "watermark": datetime.fromisoformat(watermark) if watermark else None,
+            "dropped_by_watermark": self.dropped,
+        }
+
+    def _end_offsets(self, report: Mapping[str, Any]) -> dict[int, int]:
+        ends: dict[int, int] = {}
+        for source in report["sources"]:
+            found = source["endOffset"]
+            found = json.loads(found) if isinstance(found, str) else found
+            ends |= {int(number): offset for number, offset in (found or {}).get(self._topic, {}).items()}
+        return ends

@@ -1,0 +1,292 @@
+"""The rule as one Spark streaming query: from the clicks topic to rows for the Kafka sink. Starting and stopping it is not here.
+
+How one aggregation is exact under any disorder, with bounded state
+-------------------------------------------------------------------
+Clicks are grouped by session, URL and `window(ts, 2 × window, window)`, so each click falls into two groups::
+
+    group k    |--- before ---|--- after ----|
+    group k+1                 |--- before ---|--- after ----|
+                                      ^ click t
+
+The group in whose *second* half a click lies holds all of (t − window, t]: its verdict is read there. Of the first half only
+the latest `cap` clicks are kept, of the second half the earliest `cap`. Each half is one window long, hence: if t is past the
+cap-th earliest of its half, the window already holds `cap` clicks; if t − window is before the cap-th latest of the half
+before, likewise; otherwise each click that matters was kept. With cap ≥ threshold the verdict is exact, and the state of a
+session and URL is bounded whatever a bot does.
+
+In real-time mode the aggregation emits one updated row for each click that arrives. `last(click)` is that click. Its row
+yields its own verdict and one for every kept later click which this arrival brings to exactly `threshold`: the revised ones.
+
+Records that cannot be judged travel through the same query, under a key of their own, to the dead-letter topic.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from workbench.clicks import LONGEST_TEXT, TICK_KEY, TICK_VALUE, TS_PATTERN
+from workbench.errors import RuleError
+from workbench.rule import Rule, duration, format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from workbench.broker import Connection, Topics
+
+__all__ = ["CAP", "Tolerance", "outcomes", "read_clicks"]
+
+CAP = 16
+"""Clicks kept of each half of a window, at the least; a higher threshold keeps as many as it needs."""
+
+IDS = ("click_id", "session_id", "url")
+LONGEST_QUOTE = 65_536
+"""Characters of a rejected record that its dead letter carries: well under what a broker takes as one record."""
+
+_MICROS = timedelta(microseconds=1)
+_KEPT = "array<struct<us:bigint,click_id:string>>"
+# What from_json gives as text though it was none in the record: numbers, booleans, objects, arrays.
+_MAYBE_NOT_TEXT = r"^(-?[0-9][0-9.eE+-]*|true|false|[{\[].*)$"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a click's event time may lie from the Kafka timestamp of its record.
+
+    A click that is further behind goes to the dead-letter topic as `too_late`, one further ahead as `in_the_future`.
+    `late` also sets how long state is kept: that long past the windows that a click can still fall into.
+    """
+
+    late: timedelta | str = "30s"
+    ahead: timedelta | str = "10s"
+
+    def __post_init__(self) -> None:
+        for name in ("late", "ahead"):
+            value = duration(getattr(self, name))
+            if value > timedelta(days=1):
+                raise RuleError(f"{name} must be at most 24h: got {format_duration(value)}")
+            object.__setattr__(self, name, value)
+
+    @property
+    def late_us(self) -> int:
+        return duration(self.late) // _MICROS
+
+    @property
+    def ahead_us(self) -> int:
+        return duration(self.ahead) // _MICROS
+
+
+def read_clicks(
+    spark: SparkSession,
+    connection: Connection,
+    topic: str,
+    starting_offsets: Mapping[int, int],
+    tolerance: Tolerance,
+    checkpoint_every: timedelta,
+) -> DataFrame:
+    """Read the clicks topic: one row a record, valid or not, with a watermark for each partition.
+
+    Columns: session_id, url (both empty unless valid), ts (event time), click: struct(click_id, us, partition, offset,
+    rejected: struct(reason, detail, value) or null). Reason `tick` marks a record that only moves the watermark.
+
+    Each partition is a source with a watermark of its own, and the query goes by the slowest. With one source for the
+    topic, a partition that is read ahead of another pushes the common watermark past the other's clicks, and Spark
+    drops them in silence.
+    """
+    # current_timestamp() stands still between checkpoints, so a click may be as far ahead of it as one takes.
+    span = checkpoint_every + duration(tolerance.ahead)
+    delay = span + duration(tolerance.late)
+    partitions = [
+        _judgeable(_source(spark, connection, topic, partition, offset), tolerance, span)
+        .withWatermark("ts", f"{delay // _MICROS} microseconds")
+        for partition, offset in sorted(starting_offsets.items())
+    ]
+    return reduce(lambda left, right: left.union(right), partitions)
+
+
+def _source(spark: SparkSession, connection: Connection, topic: str, partition: int, offset: int) -> DataFrame:
+    return (
+        spark.readStream.format("kafka")
+        .options(**connection.spark())
+        .option("assign", json.dumps({topic: [partition]}))
+        .option("startingOffsets", json.dumps({topic: {str(partition): offset}}))
+        .load()
+    )
+
+
+def _judgeable(raw: DataFrame, tolerance: Tolerance, span: timedelta) -> DataFrame:
+    """Parse a source's records and sort out what cannot be judged, with the reason."""
+    schema = ", ".join(f"{name} string" for name in (*IDS, "ts"))
+    text = F.col("value").cast("string")
+    parsed = raw.select(
+        "key",
+        "value",
+        "partition",
+        "offset",
+        F.col("timestamp").alias("received"),
+        F.from_json(text, schema, {"allowSingleQuotes": "false"}).alias("c"),
+    ).select("key", "value", "partition", "offset", "received", "c.*")
+    parsed = parsed.withColumn("event_time", _event_time("ts"))
+
+    wrong = {name: ~_is_text(name, text) for name in IDS} | {"ts": F.col("event_time").isNull()}
+    behind_us = F.unix_micros("received") - F.unix_micros("event_time")
+    horizon = F.current_timestamp() + F.make_interval(secs=F.lit(span.total_seconds()))
+    tick = (F.col("key") == F.lit(TICK_KEY)) & (F.col("value") == F.lit(TICK_VALUE))
+    early = (behind_us < -tolerance.ahead_us) | (F.col("event_time") > horizon)
+    reason = (
+        F.when(F.coalesce(tick, F.lit(False)), "tick")
+        .when(reduce(lambda left, right: left | right, wrong.values()), "malformed")
+        .when(behind_us > tolerance.late_us, "too_late")
+        .when(early, "in_the_future")
+    )
+    seconds = F.format_number(F.abs(behind_us) / 1_000_000, 3)
+    detail = (
+        F.when(F.col("reason") == "malformed", _what_is_wrong(wrong))
+        .when(F.col("reason") == "too_late", F.concat(F.lit("ts is before the record's Kafka timestamp by s: "), seconds))
+        .when(F.col("reason") == "in_the_future", F.concat(F.lit("ts is off the record's Kafka timestamp by s: "), seconds))
+    )
+    quoted = F.when(F.is_valid_utf8(text), text).otherwise(F.concat(F.lit("base64:"), F.base64("value")))
+    valid = F.col("reason").isNull()
+    # A record that cannot be judged must not move the watermark further than the clock.
+    stand_in = F.when(F.col("received") > horizon, F.current_timestamp()).otherwise(F.col("received"))
+    ts = F.when(valid, F.col("event_time")).otherwise(stand_in)
+    rejected = F.struct("reason", detail.alias("detail"), F.left(quoted, F.lit(LONGEST_QUOTE)).alias("value"))
+    return parsed.withColumn("reason", reason).select(
+        F.when(valid, F.col("session_id")).otherwise("").alias("session_id"),
+        F.when(valid, F.col("url")).otherwise("").alias("url"),
+        ts.alias("ts"),
+        F.struct(
+            "click_id",
+            F.unix_micros(ts).alias("us"),
+            "partition",
+            "offset",
+            F.when(~valid, rejected).alias("rejected"),
+        ).alias("click"),
+    )
+
+
+def _event_time(name: str) -> Column:
+    """The text of an RFC 3339 time as a timestamp, or null."""
+    return F.when(F.col(name).rlike(f"^{TS_PATTERN}$"), F.upper(name).try_cast("timestamp"))
+
+
+def _is_text(name: str, record: Column) -> Column:
+    """Whether a field is text of a length we keep. Spark's from_json also makes text of what is none: look it up then."""
+    field = F.col(name)
+    kind = F.schema_of_variant(F.try_variant_get(F.try_parse_json(record), f"$.{name}", "variant"))
+    is_text = F.when(field.rlike(_MAYBE_NOT_TEXT), F.coalesce(kind == "STRING", F.lit(False))).otherwise(True)
+    return F.coalesce(F.length(field).between(1, LONGEST_TEXT) & is_text, F.lit(False))
+
+
+def _what_is_wrong(wrong: Mapping[str, Column]) -> Column:
+    expected = {name: f"text of 1 to {LONGEST_TEXT} characters" for name in IDS}
+    expected["ts"] = "an RFC 3339 time with an offset"
+    nothing = reduce(lambda left, right: left & right, (F.col(name).isNull() for name in (*IDS, "ts")))
+    each = (F.when(is_wrong, f"{name} must be {expected[name]}") for name, is_wrong in wrong.items())
+    return F.when(nothing, "not a JSON object with a click in it").otherwise(F.concat_ws("; ", *each))
+
+
+def outcomes(clicks: DataFrame, rule: Rule, topics: Topics) -> DataFrame:
+    """Judge clicks as `read_clicks` gives them: rows for the Kafka sink, each a verdict or a dead letter.
+
+    Columns: topic, key (session_id), value (JSON), headers (`source`: partition:offset of the click that caused it).
+    """
+    cap = max(CAP, rule.threshold)
+    width = rule.window_us
+    middle = F.unix_micros(F.col("w.start")) + width
+    us = F.col("click.us")
+    kept = F.struct(us.alias("us"), F.col("click.click_id").alias("click_id"))
+    is_before = us < middle
+    halves = (
+        clicks.withColumn("w", F.window("ts", f"{2 * width} microseconds", f"{width} microseconds"))
+        .groupBy("session_id", "url", "w")
+        .agg(
+            F.last("click").alias("click"),
+            F.max_by(F.when(is_before, kept), F.when(is_before, us), cap).alias("latest"),
+            F.min_by(F.when(~is_before, kept), F.when(~is_before, us), cap).alias("earliest"),
+        )
+        .withColumns({"before": _distinct("latest"), "after": _distinct("earliest"), "own": us >= middle})
+    )
+
+    def count_at(t: Column) -> Column:
+        """Clicks in (t − window, t]."""
+        earlier = F.size(F.filter("before", lambda x: x.us > t - width))
+        return earlier + F.size(F.filter("after", lambda x: x.us <= t))
+
+    def is_tipped(x: Column) -> Column:
+        reached = (x.us >= us) & (x.us < us + width) & (x.click_id != kept.click_id)
+        return reached & (count_at(x.us) == rule.threshold)
+
+    none = F.array().cast(_KEPT)
+    enough = F.size("before") + F.size("after") >= rule.threshold  # else nothing can be tipped, and most end here
+    tipped = F.when(enough, F.filter("after", is_tipped)).otherwise(none)
+    judged = (
+        halves.withColumn("t", F.explode(F.concat(F.when(F.col("own"), F.array(kept)).otherwise(none), tipped)))
+        .withColumn("n", count_at(F.col("t.us")))
+        .withColumn("reason", F.coalesce("click.rejected.reason", _crowded_out(rule, cap)))
+        .where(F.coalesce(F.col("reason"), F.lit("")) != "tick")
+    )
+    source = F.concat_ws(":", "click.partition", "click.offset").cast("binary")
+    is_verdict = F.col("reason").isNull()
+    return judged.select(
+        F.when(is_verdict, topics.verdicts).otherwise(F.lit(topics.dead_letters)).alias("topic"),
+        F.col("session_id").alias("key"),
+        F.when(is_verdict, _verdict(rule)).otherwise(_dead_letter(topics)).alias("value"),
+        F.array(F.struct(F.lit("source").alias("key"), source.alias("value"))).alias("headers"),
+    )
+
+
+def _distinct(name: str) -> Column:
+    """The kept clicks of a half without redelivered ones. Of an empty half Spark makes null, which has no size."""
+    return F.coalesce(F.array_distinct(name), F.array().cast(_KEPT))
+
+
+def _crowded_out(rule: Rule, cap: int) -> Column:
+    """The reason when copies of redelivered clicks fill a half, so that clicks which count may have been left out."""
+
+    def crowded(raw: str, distinct: str, inside: Column) -> Column:
+        return (F.size(raw) == cap) & (F.size(distinct) < cap) & inside
+
+    t = F.col("t.us")
+    # Each half is sorted towards its far end: what was left out lies beyond the last click kept.
+    before = crowded("latest", "before", F.try_element_at("before", F.lit(-1)).us > t - rule.window_us)
+    after = crowded("earliest", "after", F.try_element_at("after", F.lit(-1)).us <= t)
+    too_few = F.col("n") < rule.threshold
+    return F.when(too_few & (F.coalesce(before, F.lit(False)) | F.coalesce(after, F.lit(False))), "redelivered")
+
+
+def _verdict(rule: Rule) -> Column:
+    ts = F.date_format(F.timestamp_micros("t.us"), "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+    fields = {
+        "fraudClick": F.when(F.col("n") >= rule.threshold, "Yes").otherwise("No"),
+        "click_id": F.col("t.click_id"),
+        "session_id": F.col("session_id"),
+        "url": F.col("url"),
+        "ts": ts,
+        "clicks_in_window": F.col("n"),
+        "window_ms": F.lit(rule.window_ms),
+        "threshold": F.lit(rule.threshold),
+        "rule_id": F.lit(rule.rule_id),
+        "revised": F.col("t.click_id") != F.col("click.click_id"),
+    }
+    return F.to_json(F.struct(*(column.alias(name) for name, column in fields.items())))
+
+
+def _dead_letter(topics: Topics) -> Column:
+    many = f"so many copies of one click that the rest of {CAP} or more may not have been counted"
+    fields = {
+        "reason": F.col("reason"),
+        "detail": F.coalesce("click.rejected.detail", F.lit(many)),
+        "topic": F.lit(topics.clicks),
+        "partition": F.col("click.partition"),
+        "offset": F.col("click.offset"),
+        "value": F.coalesce("click.rejected.value", F.to_json(F.struct("click.click_id", "session_id", "url"))),
+    }
+    return F.to_json(F.struct(*(column.alias(name) for name, column in fields.items())), {"ignoreNullFields": "false"})
