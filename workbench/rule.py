@@ -1,0 +1,226 @@
+"""The rule: when a click is fraudulent. Arithmetic on arrays and frames; no records, files, broker or Spark.
+
+    A click on URL u in session s at event time t is fraudulent when session s clicked u
+    at least `threshold` times in (t - window, t].
+
+The interval is open on the left: a click exactly one window earlier is outside. It is closed on the right:
+the click itself counts, and so does every other click at the same microsecond. With 3 clicks in 10 s:
+
+    s   0....1....2....3....4....5....6....7....8....9....10
+        a              b                             c          c is fraudulent: a, b and c lie within 10 s
+        a              b                                  d     d is not: a is exactly 10 s earlier
+
+Times are whole microseconds and are compared as integers. Whatever judges clicks must equal `flag`.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.errors import ClickError, RuleError
+
+__all__ = ["Rule", "clicks_in_window", "duration", "flag", "format_duration", "judge"]
+
+MICROSECOND = timedelta(microseconds=1)
+MILLISECOND = timedelta(milliseconds=1)
+LONGEST_WINDOW = timedelta(hours=24)
+HIGHEST_THRESHOLD = 1000
+
+_UNIT_US = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+_DURATION = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,6})?) ?(h|m|s|ms|us)")
+
+
+def duration(value: timedelta | str) -> timedelta:
+    """Read a duration of zero or more: a timedelta, or a number with one unit out of h, m, s, ms, us.
+
+    >>> duration("10s"), duration("1.5m") == duration("90s") == timedelta(seconds=90)
+    (datetime.timedelta(seconds=10), True)
+    >>> duration("10")
+    Traceback (most recent call last):
+    workbench.errors.RuleError: not a duration: '10'; write a number and a unit, like '10s' or '500ms'
+
+    Raises RuleError for anything else, and for what is finer than a microsecond.
+    """
+    if isinstance(value, timedelta):
+        if value < timedelta(0):
+            raise RuleError(f"a duration cannot be negative: got {value!r}; give zero or more")
+        return value
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise RuleError(f"not a duration: {value!r}; write a number and a unit, like '10s' or '500ms'")
+    micros = Decimal(found[1]) * _UNIT_US[found[2]]
+    if micros != int(micros):
+        raise RuleError(f"finer than a microsecond: {value!r}; round it to whole microseconds")
+    try:
+        return timedelta(microseconds=int(micros))
+    except OverflowError:
+        raise RuleError(f"longer than any duration can be: {value!r}; give fewer digits") from None
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration as a whole number of the largest unit that fits; `duration` reads it back unchanged.
+
+    >>> [format_duration(duration(text)) for text in ("10s", "120s", "90s", "1500ms", "0s")]
+    ['10s', '2m', '90s', '1500ms', '0s']
+    """
+    micros = duration(value) // MICROSECOND
+    if micros == 0:
+        return "0s"
+    unit = next(unit for unit, size in _UNIT_US.items() if micros % size == 0)
+    return f"{micros // _UNIT_US[unit]}{unit}"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Rule:
+    """A window and a threshold.
+
+    window: a duration (timedelta or text), whole milliseconds, from 1 ms to 24 h.
+    threshold: clicks in the window, the judged one included, that make it fraudulent; from 1 to 1000.
+
+    >>> rule = Rule("10s", threshold=3)
+    >>> rule, rule.rule_id, rule.window_us
+    (Rule(window='10s', threshold=3), '3-in-10s', 10000000)
+    >>> Rule(threshold=0)
+    Traceback (most recent call last):
+    workbench.errors.RuleError: threshold must be a whole number from 1 to 1000: got 0
+
+    Raises RuleError when either is out of range.
+    """
+
+    window: timedelta
+    threshold: int
+
+    def __init__(self, window: timedelta | str = "10s", threshold: int = 3) -> None:
+        span = duration(window)
+        if not MILLISECOND <= span <= LONGEST_WINDOW or span % MILLISECOND:
+            raise RuleError(f"window must be whole milliseconds from 1ms to 24h: got {format_duration(span)}")
+        try:
+            count = operator.index(threshold)  # takes NumPy's integers, refuses 3.0
+        except TypeError:
+            count = 0
+        if isinstance(threshold, bool) or not 1 <= count <= HIGHEST_THRESHOLD:
+            range_ = f"a whole number from 1 to {HIGHEST_THRESHOLD}"
+            raise RuleError(f"threshold must be {range_}: got {threshold!r}")
+        object.__setattr__(self, "window", span)
+        object.__setattr__(self, "threshold", count)
+
+    @property
+    def window_us(self) -> int:
+        """The window in microseconds."""
+        return self.window // MICROSECOND
+
+    @property
+    def window_ms(self) -> int:
+        """The window in milliseconds."""
+        return self.window // MILLISECOND
+
+    @property
+    def rule_id(self) -> str:
+        """The rule as one word, which every verdict carries."""
+        return f"{self.threshold}-in-{format_duration(self.window)}"
+
+    def __repr__(self) -> str:
+        return f"Rule(window={format_duration(self.window)!r}, threshold={self.threshold})"
+
+
+def flag(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[np.bool_]:
+    """Say of each click whether it is fraudulent.
+
+    group: integers of shape (n,), one number for each (session, url).
+    ts_us: integers of shape (n,), event times in microseconds.
+    Both sorted by (group, ts_us), each click once. Returns booleans of shape (n,).
+
+    >>> second = 1_000_000
+    >>> flag([7, 7, 7], [0, 3 * second, 10 * second - 1], Rule("10s", threshold=3))
+    array([False, False,  True])
+    >>> flag([7, 7, 7], [0, 3 * second, 10 * second], Rule("10s", threshold=3))  # the first is just outside
+    array([False, False, False])
+    >>> flag([7, 7, 8], [0, 3 * second, 4 * second], Rule("10s", threshold=3))  # the last is on another page
+    array([False, False, False])
+    >>> flag([7, 7, 7], [5, 5, 5], Rule("10s", threshold=3))  # at the same microsecond: each counts all
+    array([ True,  True,  True])
+
+    Raises ClickError when the arrays are not integers, differ in shape or are not sorted.
+    """
+    return clicks_in_window(group, ts_us, rule) >= rule.threshold
+
+
+def clicks_in_window(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[np.int64]:
+    """Count for each click at t the clicks of its group in (t - window, t].
+
+    Arguments and errors as for `flag`. Returns integers of shape (n,), each at least 1.
+
+    >>> clicks_in_window([7, 7, 7, 8], [0, 4, 1_000_000, 1_000_001], Rule("1s"))
+    array([1, 2, 2, 1])
+
+    All groups are laid end to end on one line of time, and one binary search counts for all of them. A gap
+    of a window or more between neighbours is drawn exactly one window long, and so is the step from one group
+    to the next: clicks that far apart never count for each other, so no count changes, and 64 bits are enough
+    for 10^8 clicks with a window of 24 h.
+    """
+    group, ts_us = _integers("group", group), _integers("ts_us", ts_us)
+    if group.shape != ts_us.shape:
+        raise ClickError(f"group and ts_us must have one shape: got {group.shape} and {ts_us.shape}")
+    step = np.diff(ts_us)
+    other_group = group[1:] != group[:-1]
+    if np.any(group[1:] < group[:-1]) or np.any(step[~other_group] < 0):
+        raise ClickError("clicks are not sorted; put both arrays in the order np.lexsort((ts_us, group))")
+
+    line = np.zeros(len(ts_us), np.int64)
+    line[1:] = np.cumsum(np.where(other_group, rule.window_us, np.minimum(step, rule.window_us)))
+    upto_t = np.searchsorted(line, line, side="right")
+    upto_window_start = np.searchsorted(line, line - rule.window_us, side="right")
+    return (upto_t - upto_window_start).astype(np.int64, copy=False)
+
+
+def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
+    """Judge a frame of clicks in any order: the batch answer.
+
+    clicks: columns click_id, session_id, url (text) and ts (with a time zone); others are carried along.
+    A repeated click (same click_id, session_id, url and ts) counts once. Returns the clicks sorted by ts,
+    in whole microseconds UTC, with the columns clicks_in_window (int64) and fraud (bool) added.
+
+    >>> ts = pd.to_datetime([5, 1, 5, 9], unit="s", utc=True)
+    >>> clicks = pd.DataFrame({"click_id": list("babc"), "session_id": "s1", "url": "/ad", "ts": ts})
+    >>> judge(clicks, Rule("10s", threshold=3))[["click_id", "clicks_in_window", "fraud"]]
+      click_id  clicks_in_window  fraud
+    0        a                 1  False
+    1        b                 2  False
+    2        c                 3   True
+
+    Raises ClickError when a column is missing, holds empty cells or, for ts, has no time zone.
+    """
+    identity = ["click_id", "session_id", "url", "ts"]
+    missing = [name for name in identity if name not in clicks.columns]
+    if missing:
+        raise ClickError(f"clicks lack the column {missing[0]!r}: got {list(map(str, clicks.columns))}")
+    if not isinstance(clicks["ts"].dtype, pd.DatetimeTZDtype):
+        got = clicks["ts"].dtype
+        raise ClickError(f"column 'ts' must have a time zone: got {got}; use pd.to_datetime(..., utc=True)")
+    empty = clicks[identity].isna().any()
+    if empty.any():
+        raise ClickError(f"clicks have empty cells in the column {empty.idxmax()!r}; drop or fill them first")
+
+    clicks = clicks.assign(ts=clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us"))
+    once = clicks.drop_duplicates(identity).sort_values("ts", kind="stable", ignore_index=True)
+    ts_us = once["ts"].astype("int64").to_numpy()
+    group = once.groupby(["session_id", "url"], sort=False, observed=True).ngroup().to_numpy()
+    order = np.lexsort((ts_us, group))
+    count = np.empty(len(once), np.int64)
+    count[order] = clicks_in_window(group[order], ts_us[order], rule)
+    return once.assign(clicks_in_window=count, fraud=count >= rule.threshold)
+
+
+def _integers(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ClickError(f"{name} must be a flat array of integers: got {array.dtype} of shape {array.shape}")
+    return array.astype(np.int64, copy=False)
