@@ -1,0 +1,183 @@
+"""How charts look: settings, colours, the shared template and what of each panel does not depend on the data.
+
+Importing this module switches Plotly's upload button and logo off in every renderer. What is drawn is in
+`charts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import plotly.graph_objects as go
+import plotly.io as pio
+
+__all__ = ["CONFIG", "FLAGGED", "INK", "MUTED", "OVERVIEW", "PANELS", "TEMPLATE", "TIME", "Panel"]
+
+CONFIG: Final[dict[str, Any]] = {
+    # On by default since plotly.js 4: one click would send the data to a public server.
+    "showSendToCloud": False,
+    "displaylogo": False,
+    "responsive": True,
+    "typesetMath": False,  # labels come from data: a dollar sign is a dollar sign
+}
+"""Plotly.js settings for `show(config=…)`, `write_html(config=…)` and the like."""
+
+# A figure carries no settings, its renderer does: this reaches every figure at the end of a cell.
+for _name in pio.renderers:
+    if isinstance(getattr(pio.renderers[_name], "config", None), dict):
+        pio.renderers[_name].config.update(CONFIG)
+
+# They differ in lightness too: told apart by every kind of colour vision, and in print.
+GOOD: Final = "#A9BDD1"
+FLAGGED: Final = "#D55E00"
+P50: Final = "#0072B2"
+P99: Final = "#8C4A9E"
+INK: Final = "#1F2933"
+MUTED: Final = "#5F6B7A"
+GRID: Final = "#E6EAEF"
+
+_AXIS: Final = {
+    "gridcolor": GRID,
+    "zeroline": False,
+    "linecolor": "#C5CDD6",
+    "ticks": "",
+    "ticklabelstandoff": 4,
+    "tickfont": {"size": 11, "color": MUTED},
+    "title": {"font": {"size": 11, "color": MUTED}, "standoff": 6},
+    "automargin": True,
+}
+TEMPLATE: Final = go.layout.Template(
+    layout={
+        "font": {
+            "family": "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+            "size": 12,
+            "color": INK,
+        },
+        # An opaque card, not a transparent one: it reads the same on a dark page.
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "#F8FAFC",
+        "colorway": [P50, FLAGGED, P99, GOOD],
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "hoverlabel": {
+            "bgcolor": "white",
+            "bordercolor": "#C5CDD6",
+            "font": {"color": INK, "size": 12},
+            "align": "left",
+        },
+        "legend": {"orientation": "h", "font": {"size": 12}, "itemsizing": "trace", "tracegroupgap": 0},
+        # The upload button once more: a layout travels with its figure wherever the figure is drawn.
+        "modebar": {"remove": ["sendChartToCloud", "select2d", "lasso2d"], "bgcolor": "rgba(255,255,255,0)"},
+        "hovermode": "closest",
+        "barmode": "stack",
+        "bargap": 0.12,
+    }
+)
+
+TIME: Final = {
+    "type": "date",
+    "showgrid": False,
+    "nticks": 6,
+    "title": {"text": "time of the click (UTC)"},
+    "tickformatstops": [
+        {"dtickrange": [None, 1000], "value": "%H:%M:%S.%L"},
+        {"dtickrange": [1000, 60_000], "value": "%H:%M:%S"},
+        {"dtickrange": [60_000, 86_400_000], "value": "%H:%M"},
+    ],
+}
+_HOVER: Final = "%{hovertext}<extra></extra>"
+_AT: Final = "<br>%{x|%H:%M:%S} UTC<extra></extra>"
+_RATE: Final = "%{fullData.name}: %{y:,.1f} clicks/s<br>share flagged: %{customdata:.1f}%" + _AT
+_LATENCY: Final = "%{fullData.name}: %{y:,.0f} ms" + _AT
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What does not depend on the data: the traces by name, and the two axes."""
+
+    traces: Mapping[str, Mapping[str, Any]]
+    xaxis: Mapping[str, Any]
+    yaxis: Mapping[str, Any]
+
+
+def _named(name: str, **properties: Any) -> dict[str, Any]:
+    return {"name": name, "legendgroup": name, "showlegend": True, **properties}
+
+
+# Unseen: holds a time axis to the whole span, so that one nobody touched slides by itself.
+_SPAN: Final = _named("span", type="scatter", mode="lines", line={"width": 0}, hoverinfo="skip", showlegend=False)
+
+PANELS: Final[dict[str, Panel]] = {
+    "rates": Panel(
+        traces={
+            "good": _named("not flagged", type="bar", marker={"color": GOOD}, hovertemplate=_RATE),
+            "flagged": _named("flagged", type="bar", marker={"color": FLAGGED}, hovertemplate=_RATE),
+            "span": _SPAN,
+        },
+        xaxis=TIME,
+        yaxis={"rangemode": "tozero", "title": {"text": "clicks/s"}},
+    ),
+    "latency": Panel(
+        traces={
+            "p50": _named(
+                "p50",
+                type="scatter",
+                mode="lines+markers",
+                line={"color": P50, "width": 2},
+                marker={"size": 3},
+                hovertemplate=_LATENCY,
+            ),
+            "p99": _named(
+                "p99",
+                type="scatter",
+                mode="lines+markers",
+                line={"color": P99, "width": 2, "dash": "dot"},
+                marker={"size": 3},
+                hovertemplate=_LATENCY,
+            ),
+            "span": _SPAN,
+        },
+        xaxis=TIME,
+        # From 1 to 100 ms at the least, so that a steady detector draws a steady line and not its own noise.
+        yaxis={"type": "log", "dtick": 1, "title": {"text": "ms"}, "autorangeoptions": {"include": [1, 100]}},
+    ),
+    "timeline": Panel(
+        traces={
+            "good": _named(
+                "not flagged",
+                type="scatter",
+                mode="markers",
+                hovertemplate=_HOVER,
+                marker={"color": "#8FA6BD", "size": 6},
+            ),
+            "flagged": _named(
+                "flagged",
+                type="scatter",
+                mode="markers",
+                hovertemplate=_HOVER,
+                marker={"color": FLAGGED, "size": 8, "symbol": "diamond"},
+            ),
+            "span": _SPAN,
+        },
+        xaxis=TIME,
+        yaxis={"fixedrange": True},
+    ),
+    "top": Panel(
+        traces={
+            "flagged": _named("flagged", type="bar", orientation="h", marker={"color": FLAGGED}, hovertemplate=_HOVER),
+            "good": _named("not flagged", type="bar", orientation="h", marker={"color": GOOD}, hovertemplate=_HOVER),
+        },
+        xaxis={"rangemode": "tozero", "title": {"text": "clicks"}, "nticks": 6},
+        yaxis={"fixedrange": True, "showgrid": False},
+    ),
+}
+
+# Where each panel lies in the overview: its part of the width and of the height.
+OVERVIEW: Final = {
+    "rates": ((0.0, 0.535), (0.64, 1.0)),
+    "latency": ((0.69, 1.0), (0.64, 1.0)),
+    "timeline": ((0.0, 0.535), (0.0, 0.5)),
+    "top": ((0.69, 1.0), (0.0, 0.5)),
+}
