@@ -1,0 +1,57 @@
+# make run     set everything up, then watch bots being caught live and get a report
+# make lab     open the notebooks in JupyterLab
+# make test    lint, types and all tests
+# make setup   only set up: .venv and the jars of the embedded broker and of Spark's Kafka connector
+# make lock    renew requirements.lock and environment.yml from pyproject.toml
+# make clean   delete what the above made in this folder (jars, broker data and logs live in the user's folders)
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/set-up
+export PYTHON
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run lab test setup lock clean
+.DELETE_ON_ERROR:
+
+run: $(STAMP)
+	@$(BIN)/workbench run
+
+lab: $(STAMP)
+	@$(BIN)/workbench lab
+
+test: $(STAMP)
+	@sh tools/system.sh chromium
+	@echo "Lint ..."
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@echo "Types ..."
+	@$(BIN)/mypy --no-error-summary
+	@echo "Tests ..."
+	@$(BIN)/pytest
+
+setup: $(STAMP)
+
+# uv and setuptools come first, by pip; they install the rest. Every file is compared with its hash in the lock.
+$(STAMP): requirements.lock pyproject.toml
+	@sh tools/system.sh java venv
+	@echo "Making .venv ..."
+	@$(PYTHON) -m venv .venv
+	@awk '/^[a-z]/ { wanted = /^(setuptools|uv)==/ } wanted' requirements.lock > .venv/first.txt
+	@$(BIN)/python -m pip install --quiet --require-hashes -r .venv/first.txt
+	@echo "Installing the packages of requirements.lock (a minute the first time) ..."
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --no-build-isolation requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c "from workbench.jars import jars; jars('kafka'); jars('spark')"
+	@touch $@
+
+lock:
+	@test -x $(BIN)/uv || $(MAKE) setup
+	@echo "Resolving ..."
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" --extra dev --output-file requirements.lock pyproject.toml
+	@$(BIN)/python tools/environment.py
+
+clean:
+	@rm -rf .venv build out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage spark-warehouse
+	@find $(wildcard workbench tests bench notebooks tools) \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

@@ -1,0 +1,71 @@
+"""What the tests share: one embedded broker for the whole run, and topics of their own for each test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from workbench.broker import Connection, EmbeddedBroker, Topics
+from workbench.errors import JavaNotFound
+from workbench.machine import find_java
+from workbench.runtime import stop_spark
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the run out of the user's state folder (broker, checkpoints, logs) and off the user's brokers."""
+    with pytest.MonkeyPatch.context() as patch:
+        state = tmp_path_factory.mktemp("state")
+        patch.setenv("WORKBENCH_STATE_DIR", str(state))
+        patch.delenv("WORKBENCH_BROKERS", raising=False)
+        yield state
+
+
+@pytest.fixture(scope="session")
+def embedded_broker(own_state: Path) -> Iterator[EmbeddedBroker]:
+    """The run's one broker, on free ports, in a folder of the run; ended after the last test."""
+    broker = EmbeddedBroker(own_state / "shared-broker", port=0)
+    try:
+        broker.up()
+        yield broker
+    finally:
+        broker.down()
+
+
+@pytest.fixture(scope="session")
+def connection(embedded_broker: EmbeddedBroker) -> Connection:
+    """How to reach the run's broker."""
+    return embedded_broker.up()
+
+
+@pytest.fixture
+def topics() -> Topics:
+    """Three topic names that no other test uses; `ensure_topics(connection, topics)` creates them."""
+    mark = uuid.uuid4().hex[:8]
+    return Topics(f"clicks-{mark}", f"verdicts-{mark}", f"dead-letters-{mark}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_spark_left(own_state: Path) -> Iterator[None]:
+    """End Spark's JVM after the last test."""
+    yield
+    stop_spark()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs Java where there is none: tests marked `java`, and all that use the broker."""
+    needing = [
+        item
+        for item in items
+        if item.get_closest_marker("java") or "embedded_broker" in getattr(item, "fixturenames", ())
+    ]
+    if not needing:
+        return
+    try:
+        find_java()
+    except JavaNotFound as reason:
+        for item in needing:
+            item.add_marker(pytest.mark.skip(reason=str(reason)))
