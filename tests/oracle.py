@@ -60,7 +60,7 @@ def wire(click_id: str, session: str, url: str, us: int) -> bytes:
 def hostile(count: int, seed: int, begin: datetime, per_second: float = 2000.0, sessions: int = 0) -> list[Record]:
     """Clicks of which about half are flagged: 10% up to 3 s late, 1% sent twice, 0.5% malformed, 10% of one session."""
     rnd = random.Random(seed)
-    sessions = sessions or max(20, int(per_second * 1.25))
+    sessions = sessions or max(20, int(per_second * 1.6))
     start_us = (begin - EPOCH) // US
     records = []
     for number in range(count):
@@ -73,7 +73,9 @@ def hostile(count: int, seed: int, begin: datetime, per_second: float = 2000.0, 
         if rnd.random() < 0.01:
             records.append(Record(key, value, at + rnd.randrange(3_000_000)))
         if rnd.random() < 0.005:
-            records.append(Record(b"x", rnd.choice([b'{"oops":%d' % number, b"\xff\xfe", b"[]", b'{"click_id":1}']), us))
+            records.append(
+                Record(b"x", rnd.choice([b'{"oops":%d' % number, b"\xff\xfe", b"[]", b'{"click_id":1}']), us)
+            )
     records.sort(key=lambda record: record.at_us)
     return records
 
@@ -100,8 +102,10 @@ def read(bootstrap: str, topic: str) -> list[Any]:
         for message in consumer.consume(5000, 1.0):
             if message.error() is None:
                 out.append(message)
-                if message.offset() + 1 >= left.get(message.partition(), 1 << 62):
-                    left.pop(message.partition(), None)
+                number, offset = message.partition(), message.offset()
+                assert number is not None and offset is not None
+                if offset + 1 >= left.get(number, 1 << 62):
+                    left.pop(number, None)
     consumer.close()
     return out
 
@@ -144,3 +148,8 @@ def compare(bootstrap: str, topics: Any, window_us: int = 10_000_000, threshold:
     answer.wrong = [click_id for click_id in said if expected.get(click_id) != said[click_id]]
     answer.dead.update({(letter["partition"], letter["offset"]): letter["reason"] for letter in letters}.values())
     return answer
+
+
+def decoded(message: Any) -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(message.value())
+    return row

@@ -1,4 +1,4 @@
-"""The detector's checkpoint folder: whose it is, who uses it, and how far it has come. What Spark writes into it is Spark's.
+"""The detector's checkpoint folder: whose it is, who uses it, how far it has come. Spark's own files are Spark's.
 
 Beside Spark's own files lies `workbench.json`, which says what the state in the folder was made for. State of another
 rule, topic or partition count would give wrong verdicts without a word, so such a folder is refused.
@@ -62,9 +62,7 @@ class Checkpoint:
         if done:
             lines = (self.path / "offsets" / str(max(done))).read_text().splitlines()[2:]
         else:
-            lines = [
-                first.read_text().partition("\n")[2] for first in sorted(self.path.glob("sources/*/0"))
-            ]
+            lines = [first.read_text().partition("\n")[2] for first in sorted(self.path.glob("sources/*/0"))]
         offsets: dict[int, int] = {}
         for line in lines:
             offsets |= {int(number): offset for number, offset in json.loads(line).get(topic, {}).items()}

@@ -15,16 +15,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from workbench import ticks
 from workbench.broker import Connection, Topics, begin_offsets, end_offsets, ensure_topics
 from workbench.checkpoint import Checkpoint
 from workbench.errors import DetectorError, NotCaughtUp, RuleError, WorkbenchError
-from workbench.positions import Frontier, Positions, source_of
+from workbench.positions import CatchUp, Positions
 from workbench.progress import Progress, ProgressLog
 from workbench.query import Tolerance
 from workbench.rule import Rule, duration, format_duration
 from workbench.runtime import find_java, spark_session, state_dir
 from workbench.ticks import IdleWatch, send_ticks
-from workbench.verdicts import consumer_at
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,8 +58,8 @@ def start(
     Parameters
     ----------
     starting
-        "latest": the clicks from now on. "earliest": also those that the topic holds. A checkpoint that has state goes on
-        where it was instead.
+        "latest": the clicks from now on. "earliest": also those that the topic holds. A checkpoint that has state goes
+        on where it was instead.
     checkpoint
         Folder of state and offsets, to go on from after a stop or a crash. None: a throw-away one.
     fresh
@@ -158,10 +158,11 @@ class Detector:
     @property
     def progress(self) -> Progress:
         """How far the detector is at this moment. Raises BrokerError when the broker does not answer."""
-        if self._finished:
+        try:
+            ends, judged = self._positions.ends(self.topics.clicks), self._positions.judged()
+            return self._log.now(self.state, ends, judged, self._outcome_counts())
+        except DetectorError:  # it has ended
             return self._log.last(self.state)
-        ends = self._positions.ends(self.topics.clicks)
-        return self._log.now(self.state, ends, self._positions.judged(), self._outcome_counts())
 
     def wait_until_started(self, timeout: timedelta | str = "120s") -> Self:
         """Wait until every task of the query runs. Raises what went wrong, or DetectorError when time is over."""
@@ -185,33 +186,11 @@ class Detector:
         Raises NotCaughtUp saying how many are left when time is over, and whatever made the detector fail.
         """
         deadline = time.monotonic() + duration(timeout).total_seconds()
-        target = self._positions.ends(self.topics.clicks)
-        done, since_ms = self._log.committed or self._begun_at, self._log.committed_ms or self._began_ms
-        frontier = Frontier(done, target)
-        consumer = consumer_at(self.connection, self._positions.at_time(since_ms))
         try:
-            quiet_since = time.monotonic()
-            while frontier.left:
-                self._raise_error()
-                if self._finished:
-                    raise DetectorError(f"the detector was stopped with {frontier.left:,} clicks to judge")
-                for records in consumer.poll(timeout_ms=100, max_records=5000).values():
-                    quiet_since = time.monotonic()
-                    for record in records:
-                        if source := source_of(record.headers):
-                            frontier.add(*source)
-                for partition, offset in (self._log.committed or {}).items():
-                    frontier.advance(partition, offset)
-                now = time.monotonic()
-                if now > deadline:
-                    places = ", ".join(f"partition {n} from offset {at}" for n, at in frontier.first_left().items())
-                    raise NotCaughtUp(f"{frontier.left:,} clicks had no verdict after {timeout} ({places})")
-                if now - quiet_since > _LOOK_EVERY_S:
-                    self._skip_what_is_no_click(frontier)
-                    quiet_since = now
-        finally:
-            consumer.close()
-        self._log.reached(target)
+            self._catch_up(deadline, f"{timeout}")
+        except DetectorError:
+            self._raise_error()  # why it ended says more than that it did
+            raise
         return self
 
     def stop(self) -> None:
@@ -262,16 +241,17 @@ class Detector:
         clicks = read_clicks(
             session, self.connection, self.topics.clicks, self._starting_offsets, self._tolerance, self._every
         )
-        return (
+        query: StreamingQuery = (
             outcomes(clicks, self.rule, self.topics)
             .writeStream.format("kafka")
             .options(**self.connection.spark())
             .option("includeHeaders", "true")
             .option("checkpointLocation", str(self._checkpoint.path))
             .outputMode("update")
-            .trigger(realTime=f"{int(self._every.total_seconds() * 1000)} milliseconds")
+            .trigger(realTime=f"{int(self._every.total_seconds() * 1000)} milliseconds")  # type: ignore[call-overload]  # newer than its stubs
             .start()
         )
+        return query
 
     def _wait_for_tasks(self, session: SparkSession) -> None:
         tracker = session.sparkContext.statusTracker()
@@ -284,7 +264,7 @@ class Detector:
 
     def _watch(self) -> None:
         assert self._query is not None
-        idle = IdleWatch(self._starting_offsets)
+        idle = IdleWatch(self._starting_offsets, ticks.IDLE_AFTER_S)
         next_look = time.monotonic()
         while not self._ending.wait(_LOOK_EVERY_S):
             self._check_query()
@@ -325,10 +305,24 @@ class Detector:
         self._checkpoint.close()
         atexit.unregister(self.stop)
 
-    def _skip_what_is_no_click(self, frontier: Frontier) -> None:
-        for partition, offset in frontier.first_left().items():
-            if not self._positions.holds_click(partition, offset):
-                frontier.add(partition, offset)
+    def _catch_up(self, deadline: float, timeout: str) -> None:
+        target = self._positions.ends(self.topics.clicks)
+        done, since_ms = self._log.committed or self._begun_at, self._log.committed_ms or self._began_ms
+        catch_up = CatchUp(self.connection, self._positions, done, since_ms, target)
+        try:
+            while left := catch_up.look():
+                self._raise_error()
+                for partition, offset in (self._log.committed or {}).items():
+                    catch_up.frontier.advance(partition, offset)
+                if self._finished:
+                    raise DetectorError(f"the detector was stopped with {left:,} clicks to judge")
+                if time.monotonic() > deadline:
+                    first = catch_up.frontier.first_left().items()
+                    places = ", ".join(f"partition {number} from offset {offset}" for number, offset in first)
+                    raise NotCaughtUp(f"{left:,} clicks had no verdict after {timeout} ({places})")
+        finally:
+            catch_up.close()
+        self._log.reached(target)
 
     def _outcome_counts(self) -> Mapping[str, int]:
         outputs = (self.topics.verdicts, self.topics.dead_letters)

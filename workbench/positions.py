@@ -5,9 +5,10 @@ Spark reports progress only at a checkpoint. Between two, the `source` header of
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kafka import TopicPartition
@@ -15,13 +16,14 @@ from kafka.errors import KafkaError
 
 from workbench.broker import Connection, Topics
 from workbench.clicks import TICK_KEY, TICK_VALUE
-from workbench.errors import BrokerError
+from workbench.errors import BrokerError, DetectorError
 from workbench.verdicts import consumer_at
 
-__all__ = ["Frontier", "Positions", "source_of"]
+__all__ = ["CatchUp", "Frontier", "Positions", "source_of"]
 
 _PEEK = 256  # records at the end of a partition that are looked at
 _PEEK_S = 2.0
+_QUIET_S = 0.25
 
 
 def source_of(headers: Iterable[tuple[str, bytes | None]]) -> tuple[int, int] | None:
@@ -87,40 +89,37 @@ class Frontier:
 class Positions:
     """Reads ends and last records of the three topics with one consumer. Any thread may call.
 
-    Raises BrokerError when the broker does not answer.
+    Raises BrokerError when the broker does not answer, DetectorError after `close()`.
     """
 
     def __init__(self, connection: Connection, topics: Topics, partitions: Mapping[str, int]) -> None:
         self._topics = topics
-        self._partitions = {
-            topic: [TopicPartition(topic, n) for n in range(partitions[topic])] for topic in topics
-        }
-        self._guard = threading.Lock()
+        self._partitions = {topic: [TopicPartition(topic, n) for n in range(partitions[topic])] for topic in topics}
+        self._lock = threading.Lock()
+        self._closed = False
         self._consumer = consumer_at(connection, {})
 
     def ends(self, topic: str) -> dict[int, int]:
         """The offset that the next record of each partition will get."""
-        with self._guard:
-            return self._ends(topic)
+        with self._reading():
+            ends = self._consumer.end_offsets(self._partitions[topic])
+        return {place.partition: offset for place, offset in ends.items()}
 
     def at_time(self, ts_ms: int) -> dict[TopicPartition, int]:
         """Where the verdicts and dead letters written since `ts_ms` begin."""
         outputs = [*self._partitions[self._topics.verdicts], *self._partitions[self._topics.dead_letters]]
-        with self._guard:
-            try:
-                found = self._consumer.offsets_for_times(dict.fromkeys(outputs, ts_ms))
-                ends = self._consumer.end_offsets(outputs)
-            except KafkaError as error:
-                raise BrokerError(f"the topics cannot be read: {error!r}") from error
+        with self._reading():
+            found = self._consumer.offsets_for_times(dict.fromkeys(outputs, ts_ms))
+            ends = self._consumer.end_offsets(outputs)
         return {place: found[place].offset if found.get(place) else ends[place] for place in outputs}
 
     def last_received(self, partitions: Iterable[int]) -> dict[int, int]:
-        """The Kafka timestamp (ms) of the last record in these partitions of the clicks topic; empty ones are left out."""
+        """The Kafka timestamp (ms) of the last record in each of these partitions of the clicks topic that has one."""
         wanted = [TopicPartition(self._topics.clicks, number) for number in partitions]
         return {place.partition: records[-1].timestamp for place, records in self._tail(wanted, 1).items()}
 
     def judged(self) -> dict[int, int]:
-        """About how far each partition of the clicks topic is judged: the highest offset the last outcomes name, plus one."""
+        """About how far each partition of the clicks topic is judged: past the highest offset that outcomes name."""
         outputs = [*self._partitions[self._topics.verdicts], *self._partitions[self._topics.dead_letters]]
         latest: dict[int, int] = {}
         for records in self._tail(outputs, _PEEK).values():
@@ -133,30 +132,37 @@ class Positions:
     def holds_click(self, partition: int, offset: int) -> bool:
         """Whether there is a click at this offset, and not a tick, a transaction's mark or nothing any more."""
         place = TopicPartition(self._topics.clicks, partition)
-        with self._guard:
-            record = next(iter(self._read({place: offset}, 1).get(place, [])), None)
-        if record is None or record.offset != offset:
-            return False
-        return not (record.key == TICK_KEY and record.value == TICK_VALUE)
+        with self._reading():
+            self._go_to({place: offset})
+            deadline = time.monotonic() + _PEEK_S
+            while self._consumer.position(place) <= offset:
+                if time.monotonic() > deadline:
+                    return True  # not known: wait on rather than leave a click out
+                for record in self._consumer.poll(timeout_ms=100, max_records=1).get(place, []):
+                    is_tick = record.key == TICK_KEY and record.value == TICK_VALUE
+                    return record.offset == offset and not is_tick
+        return False
 
     def close(self) -> None:
         """Close the connection."""
-        with self._guard:
+        with self._lock:
+            self._closed = True
             self._consumer.close()
 
-    def _ends(self, topic: str) -> dict[int, int]:
-        try:
-            ends = self._consumer.end_offsets(self._partitions[topic])
-        except KafkaError as error:
-            raise BrokerError(f"the topic {topic!r} cannot be read: {error!r}") from error
-        return {place.partition: offset for place, offset in ends.items()}
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """One thread at a time, while the connection is there; what Kafka refuses becomes a BrokerError."""
+        with self._lock:
+            if self._closed:
+                raise DetectorError("the detector has ended; its topics are not watched any more")
+            try:
+                yield
+            except KafkaError as error:
+                raise BrokerError(f"the topics cannot be read: {error!r}. Fix: is the broker up?") from error
 
     def _tail(self, places: list[TopicPartition], count: int) -> dict[TopicPartition, list[Any]]:
-        with self._guard:
-            try:
-                ends, begins = self._consumer.end_offsets(places), self._consumer.beginning_offsets(places)
-            except KafkaError as error:
-                raise BrokerError(f"the topics cannot be read: {error!r}") from error
+        with self._reading():
+            ends, begins = self._consumer.end_offsets(places), self._consumer.beginning_offsets(places)
             filled = {place: max(begins[place], ends[place] - count) for place in places if ends[place] > begins[place]}
             return self._read(filled, count)
 
@@ -165,11 +171,57 @@ class Positions:
         found: dict[TopicPartition, list[Any]] = {}
         if not positions:
             return found
-        self._consumer.assign(list(positions))
-        for place, offset in positions.items():
-            self._consumer.seek(place, offset)
+        self._go_to(positions)
         deadline = time.monotonic() + _PEEK_S
         while len(found) < len(positions) and time.monotonic() < deadline:
             for place, records in self._consumer.poll(timeout_ms=100, max_records=count * len(positions)).items():
                 found.setdefault(place, []).extend(records)
         return found
+
+    def _go_to(self, positions: Mapping[TopicPartition, int]) -> None:
+        self._consumer.assign(list(positions))
+        for place, offset in positions.items():
+            self._consumer.seek(place, offset)
+
+
+class CatchUp:
+    """Watches the outcomes come until each offset below a target has one.
+
+    done: the offsets known to be judged. since_ms: no outcome of a later offset is older.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        positions: Positions,
+        done: Mapping[int, int],
+        since_ms: int,
+        target: Mapping[int, int],
+    ) -> None:
+        self._positions = positions
+        self.frontier = Frontier(done, target)
+        self._consumer = consumer_at(connection, positions.at_time(since_ms))
+        self._heard = time.monotonic()
+
+    def look(self) -> int:
+        """Take in what has come within a tenth of a second; how many offsets are left."""
+        for records in self._consumer.poll(timeout_ms=100, max_records=5000).values():
+            self._heard = time.monotonic()
+            for record in records:
+                if source := source_of(record.headers):
+                    self.frontier.add(*source)
+        if time.monotonic() - self._heard > _QUIET_S:
+            self._heard = time.monotonic()
+            self._skip_what_is_no_click()
+        return self.frontier.left
+
+    def _skip_what_is_no_click(self) -> None:
+        """Pass ticks and what else has an offset but no outcome."""
+        for partition, offset in self.frontier.first_left().items():
+            if not self._positions.holds_click(partition, offset):
+                self.frontier.add(partition, offset)
+                self._heard = 0.0  # there may be more of them: look on at once
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()

@@ -1,4 +1,4 @@
-"""What a detector says of itself: `Progress`, and the log that makes one out of Spark's reports and the topics' ends."""
+"""What a detector says of itself: `Progress`, and the log that makes it of Spark's reports and the topics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule as one Spark streaming query: from the clicks topic to rows for the Kafka sink. Starting and stopping it is not here.
+"""The rule as one Spark streaming query: from the clicks topic to rows for the Kafka sink. It is not started here.
 
 How one aggregation is exact under any disorder, with bounded state
 -------------------------------------------------------------------
@@ -8,14 +8,15 @@ Clicks are grouped by session, URL and `window(ts, 2 × window, window)`, so eac
     group k+1                 |--- before ---|--- after ----|
                                       ^ click t
 
-The group in whose *second* half a click lies holds all of (t − window, t]: its verdict is read there. Of the first half only
-the latest `cap` clicks are kept, of the second half the earliest `cap`. Each half is one window long, hence: if t is past the
-cap-th earliest of its half, the window already holds `cap` clicks; if t − window is before the cap-th latest of the half
-before, likewise; otherwise each click that matters was kept. With cap ≥ threshold the verdict is exact, and the state of a
-session and URL is bounded whatever a bot does.
+The group in whose *second* half a click lies holds all of (t − window, t]: its verdict is read there. Of the first
+half only the latest `cap` clicks are kept, of the second half the earliest `cap`. Each half is one window long, hence:
+if t is past the cap-th earliest of its half, the window already holds `cap` clicks; if t − window is before the cap-th
+latest of the half before, likewise; otherwise each click that matters was kept. With cap ≥ threshold the verdict is
+exact, and the state of a session and URL is bounded whatever a bot does.
 
-In real-time mode the aggregation emits one updated row for each click that arrives. `last(click)` is that click. Its row
-yields its own verdict and one for every kept later click which this arrival brings to exactly `threshold`: the revised ones.
+In real-time mode the aggregation emits one updated row for each click that arrives. `last(click)` is that click. Its
+row yields its own verdict, and one for every kept later click which this arrival brings to exactly `threshold`: the
+revised ones.
 
 Records that cannot be judged travel through the same query, under a key of their own, to the dead-letter topic.
 """
@@ -104,8 +105,9 @@ def read_clicks(
     span = checkpoint_every + duration(tolerance.ahead)
     delay = span + duration(tolerance.late)
     partitions = [
-        _judgeable(_source(spark, connection, topic, partition, offset), tolerance, span)
-        .withWatermark("ts", f"{delay // _MICROS} microseconds")
+        _judgeable(_source(spark, connection, topic, partition, offset), tolerance, span).withWatermark(
+            "ts", f"{delay // _MICROS} microseconds"
+        )
         for partition, offset in sorted(starting_offsets.items())
     ]
     return reduce(lambda left, right: left.union(right), partitions)
@@ -149,8 +151,14 @@ def _judgeable(raw: DataFrame, tolerance: Tolerance, span: timedelta) -> DataFra
     seconds = F.format_number(F.abs(behind_us) / 1_000_000, 3)
     detail = (
         F.when(F.col("reason") == "malformed", _what_is_wrong(wrong))
-        .when(F.col("reason") == "too_late", F.concat(F.lit("ts is before the record's Kafka timestamp by s: "), seconds))
-        .when(F.col("reason") == "in_the_future", F.concat(F.lit("ts is off the record's Kafka timestamp by s: "), seconds))
+        .when(
+            F.col("reason") == "too_late",
+            F.concat(F.lit("ts is before the record's Kafka timestamp by s: "), seconds),
+        )
+        .when(
+            F.col("reason") == "in_the_future",
+            F.concat(F.lit("ts is off the record's Kafka timestamp by s: "), seconds),
+        )
     )
     quoted = F.when(F.is_valid_utf8(text), text).otherwise(F.concat(F.lit("base64:"), F.base64("value")))
     valid = F.col("reason").isNull()
@@ -178,7 +186,7 @@ def _event_time(name: str) -> Column:
 
 
 def _is_text(name: str, record: Column) -> Column:
-    """Whether a field is text of a length we keep. Spark's from_json also makes text of what is none: look it up then."""
+    """Whether a field is text of a length we keep. What from_json made text of, though it was none, is looked up."""
     field = F.col(name)
     kind = F.schema_of_variant(F.try_variant_get(F.try_parse_json(record), f"$.{name}", "variant"))
     is_text = F.when(field.rlike(_MAYBE_NOT_TEXT), F.coalesce(kind == "STRING", F.lit(False))).otherwise(True)
@@ -186,7 +194,7 @@ def _is_text(name: str, record: Column) -> Column:
 
 
 def _what_is_wrong(wrong: Mapping[str, Column]) -> Column:
-    expected = {name: f"text of 1 to {LONGEST_TEXT} characters" for name in IDS}
+    expected = dict.fromkeys(IDS, f"text of 1 to {LONGEST_TEXT} characters")
     expected["ts"] = "an RFC 3339 time with an offset"
     nothing = reduce(lambda left, right: left & right, (F.col(name).isNull() for name in (*IDS, "ts")))
     each = (F.when(is_wrong, f"{name} must be {expected[name]}") for name, is_wrong in wrong.items())

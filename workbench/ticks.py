@@ -56,9 +56,7 @@ class IdleWatch:
         busy = [number for number in ends if now - self._moved[number] < self._idle_after_s]
         if not busy:
             return [], []
-        idle = [
-            number for number in ends if number not in busy and now - self._asked[number] >= self._idle_after_s
-        ]
+        idle = [number for number in ends if number not in busy and now - self._asked[number] >= self._idle_after_s]
         self._asked.update(dict.fromkeys(idle, now))
         return idle, busy
 
