@@ -103,7 +103,8 @@ def read(bootstrap: str, topic: str) -> list[Any]:
             if message.error() is None:
                 out.append(message)
                 number, offset = message.partition(), message.offset()
-                assert number is not None and offset is not None
+                assert number is not None
+                assert offset is not None
                 if offset + 1 >= left.get(number, 1 << 62):
                     left.pop(number, None)
     consumer.close()

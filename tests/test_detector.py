@@ -72,7 +72,8 @@ def test_every_verdict_is_right_under_disorder_redelivery_and_malformed_records(
         assert handle.progress.lag == 0
     answer = oracle.compare(connection.bootstrap, topics)
     print(answer)
-    assert answer.exact and answer.clicks == 40_000
+    assert answer.exact
+    assert answer.clicks == 40_000
     assert 1 / 3 < answer.flagged / answer.clicks < 2 / 3
     assert answer.revised > 0
     assert answer.dead == {"malformed": sum(record.key == b"x" for record in records)}
@@ -104,7 +105,9 @@ def test_the_edges_of_the_window_are_exact_to_the_microsecond(
     begin(rule).wait_until_caught_up("120s").stop()
     answer = oracle.compare(connection.bootstrap, topics, rule.window_us, threshold)
     print(answer)
-    assert answer.exact and not answer.dead and answer.clicks > 9000
+    assert answer.exact
+    assert not answer.dead
+    assert answer.clicks > 9000
 
 
 def test_an_uneven_backlog_loses_nothing_to_the_watermark(connection: Connection, topics: Topics, begin: Start) -> None:
@@ -124,7 +127,8 @@ def test_an_uneven_backlog_loses_nothing_to_the_watermark(connection: Connection
         assert handle.progress.dropped_by_watermark == 0
     answer = oracle.compare(connection.bootstrap, topics)
     print(answer)
-    assert answer.exact and answer.clicks == 151_500
+    assert answer.exact
+    assert answer.clicks == 151_500
 
 
 def test_an_idle_partition_does_not_hold_the_state_for_ever(
@@ -149,7 +153,8 @@ def test_an_idle_partition_does_not_hold_the_state_for_ever(
         # What has no verdict is passed, so ticks do not keep anyone waiting.
         handle.wait_until_caught_up("20s")
     ticked = [m for m in oracle.read(connection.bootstrap, topics.clicks) if m.key() == TICK_KEY]
-    assert ticked and all(m.value() == TICK_VALUE and m.partition() == 1 for m in ticked)
+    assert ticked
+    assert all(m.value() == TICK_VALUE and m.partition() == 1 for m in ticked)
     assert oracle.compare(connection.bootstrap, topics).dead == {}
 
 
@@ -179,9 +184,12 @@ def test_what_cannot_be_judged_is_told_apart_and_kept_whole(
     assert {offset: letter["reason"] for offset, letter in letters.items()} == expected
     assert letters[0]["value"] == "not json"
     assert letters[1]["value"] == "base64://4="
-    assert letters[0]["topic"] == topics.clicks and letters[0]["partition"] == 0
-    assert "session_id" in letters[3]["detail"] and "url" in letters[4]["detail"]
-    assert "click_id" in letters[5]["detail"] and "ts" in letters[7]["detail"]
+    assert letters[0]["topic"] == topics.clicks
+    assert letters[0]["partition"] == 0
+    assert "session_id" in letters[3]["detail"]
+    assert "url" in letters[4]["detail"]
+    assert "click_id" in letters[5]["detail"]
+    assert "ts" in letters[7]["detail"]
     verdicts = map(oracle.decoded, oracle.read(connection.bootstrap, topics.verdicts))
     assert {verdict["click_id"] for verdict in verdicts} == {"c5", "c6"}
 
@@ -199,7 +207,8 @@ def test_state_of_one_page_does_not_grow_with_its_clicks(connection: Connection,
         many = handle.progress
     assert many.state_rows == few.state_rows
     answer = oracle.compare(connection.bootstrap, topics)
-    assert answer.exact and answer.clicks == 100_000
+    assert answer.exact
+    assert answer.clicks == 100_000
 
 
 def test_a_click_delivered_too_often_is_told_where_it_leaves_doubt(

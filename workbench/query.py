@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from workbench.broker import Connection, Topics
 
-__all__ = ["CAP", "Tolerance", "outcomes", "read_clicks"]
+__all__ = ["CAP", "LONGEST_QUOTE", "Tolerance", "outcomes", "read_clicks", "sort_out"]
 
 CAP = 16
 """Clicks kept of each half of a window, at the least; a higher threshold keeps as many as it needs."""
@@ -105,7 +105,7 @@ def read_clicks(
     span = checkpoint_every + duration(tolerance.ahead)
     delay = span + duration(tolerance.late)
     partitions = [
-        _judgeable(_source(spark, connection, topic, partition, offset), tolerance, span).withWatermark(
+        sort_out(_source(spark, connection, topic, partition, offset), tolerance, span).withWatermark(
             "ts", f"{delay // _MICROS} microseconds"
         )
         for partition, offset in sorted(starting_offsets.items())
@@ -123,7 +123,7 @@ def _source(spark: SparkSession, connection: Connection, topic: str, partition: 
     )
 
 
-def _judgeable(raw: DataFrame, tolerance: Tolerance, span: timedelta) -> DataFrame:
+def sort_out(raw: DataFrame, tolerance: Tolerance, span: timedelta) -> DataFrame:
     """Parse a source's records and sort out what cannot be judged, with the reason."""
     schema = ", ".join(f"{name} string" for name in (*IDS, "ts"))
     text = F.col("value").cast("string")

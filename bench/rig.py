@@ -1,0 +1,93 @@
+"""What the benchmarks share: a broker of their own in a throw-away folder, sending and reading with another client."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from confluent_kafka import Consumer, Producer
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # for the oracle
+
+from workbench.broker import Connection, EmbeddedBroker
+from workbench.runtime import stop_spark
+
+__all__ = ["Reader", "paced", "percentiles", "private_broker"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@contextlib.contextmanager
+def private_broker() -> Iterator[Connection]:
+    """An embedded broker on free ports; it, Spark and their data are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="workbench-bench-") as folder:
+        os.environ["WORKBENCH_STATE_DIR"] = folder
+        broker = EmbeddedBroker(Path(folder, "broker"), port=0)
+        try:
+            yield broker.up()
+        finally:
+            stop_spark()
+            broker.down()
+
+
+class Reader:
+    """Follows topics on a thread and notes when each click_id, the record's header or key `id`, was first received."""
+
+    def __init__(self, connection: Connection, topics: list[str]) -> None:
+        self.received: dict[bytes, float] = {}
+        self._ready, self._stop = threading.Event(), threading.Event()
+        options = {"group.id": uuid.uuid4().hex, "auto.offset.reset": "latest", "fetch.wait.max.ms": 1}
+        self._consumer = Consumer({"bootstrap.servers": connection.bootstrap, **options})
+        self._consumer.subscribe(topics, on_assign=lambda *_: self._ready.set())
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(30)
+
+    def _follow(self) -> None:
+        while not self._stop.is_set():
+            for message in self._consumer.consume(1000, 0.01):
+                now = time.time()
+                value = message.value() or b""
+                start = value.find(b'"click_id":') + 11
+                first = value.find(b'"', start) + 1
+                self.received.setdefault(value[first : value.find(b'"', first)], now)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._consumer.close()
+
+
+def paced(connection: Connection, topic: str, rate: float, seconds: float, sessions: int = 500) -> dict[bytes, float]:
+    """Send clicks at an even rate; when each click_id was handed to the producer."""
+    producer = Producer({"bootstrap.servers": connection.bootstrap, "linger.ms": 0})
+    run, sent, begin = uuid.uuid4().hex[:6], {}, time.time()
+    while (passed := time.time() - begin) < seconds:
+        for number in range(len(sent), int(passed * rate)):
+            now = time.time()
+            click_id = f"{run}-{number}"
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
+            session = f"s{number % sessions}"
+            value = (
+                f'{{"click_id": "{click_id}", "session_id": "{session}", "url": "/ad/{number % 3}", "ts": "{stamp}"}}'
+            )
+            sent[click_id.encode()] = now
+            producer.produce(topic, value.encode(), session.encode())
+        producer.poll(0)
+        time.sleep(0.001)
+    assert producer.flush(30) == 0
+    return sent
+
+
+def percentiles(latencies_s: Floats) -> str:
+    p50, p99, worst = np.percentile(latencies_s * 1000, [50, 99, 100])
+    return f"p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   max {worst:7.1f} ms   ({latencies_s.size:,} clicks)"
