@@ -3,6 +3,7 @@
 # make test    lint, types and all tests
 # make setup   only set up: .venv and the jars of the embedded broker and of Spark's Kafka connector
 # make lock    renew requirements.lock and environment.yml from pyproject.toml
+# make notebooks   store the notebooks' checked outputs anew, and drop all others
 # make clean   delete what the above made in this folder (jars, broker data and logs live in the user's folders)
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ STAMP := .venv/set-up
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run lab test setup lock clean
+.PHONY: run lab test setup lock notebooks clean
 .DELETE_ON_ERROR:
 
 run: $(STAMP)
@@ -51,6 +52,9 @@ lock:
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" --extra dev --output-file requirements.lock pyproject.toml
 	@$(BIN)/python tools/environment.py
+
+notebooks: $(STAMP)
+	@$(BIN)/python tools/notebooks.py
 
 clean:
 	@rm -rf .venv build out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage spark-warehouse

@@ -25,7 +25,7 @@ GOOD: dict[str, Any] = {
 }
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-offsets = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+offsets = st.integers(-18 * 60, 18 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=offsets)
 clicks = st.builds(
     Click,
@@ -86,7 +86,7 @@ def test_any_bytes_are_a_click_or_a_click_error(value: bytes) -> None:
         ("2026-01-02T03:04:05.1234569Z", datetime(2026, 1, 2, 3, 4, 5, 123_456, tzinfo=UTC)),
         ("2026-01-02T03:04:05.999999999999-00:00", datetime(2026, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC)),
         ("2026-01-02T03:04:05+05:30", datetime(2026, 1, 1, 21, 34, 5, tzinfo=UTC)),
-        ("2026-01-01T23:04:05.000001-23:59", datetime(2026, 1, 2, 23, 3, 5, 1, tzinfo=UTC)),
+        ("2026-01-01T23:04:05.000001-18:00", datetime(2026, 1, 2, 17, 4, 5, 1, tzinfo=UTC)),
     ],
 )
 def test_every_form_of_rfc_3339_is_read_and_cut_to_microseconds(text: str, expected: datetime) -> None:
@@ -110,6 +110,7 @@ def test_every_form_of_rfc_3339_is_read_and_cut_to_microseconds(text: str, expec
         "0000-01-01T00:00:00Z",
         "0001-01-01T00:00:00+01:00",
         "9999-12-31T23:59:59-01:00",
+        "2026-01-01T00:00:00+18:01",
         "2026-01-02T03:04:05Z\n",
         "٢٠٢٦-01-02T03:04:05Z",
         "",

@@ -32,6 +32,15 @@ def jvms() -> list[psutil.Process]:
     return [child for child in living if "org.apache.spark.deploy.SparkSubmit" in child.cmdline()]
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as in a terminal: a shell that starts the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_one_session_serves_until_its_settings_change_and_a_running_query_keeps_it(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

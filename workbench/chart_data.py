@@ -151,7 +151,7 @@ def latency(verdicts: pd.DataFrame, span_us: tuple[int, int] | None = None) -> V
     p50, p99 = np.percentile(ms, (50, 99), method="inverted_cdf") if n else (0.0, 0.0)
     return View(
         traces={"p50": {"x": x, "y": percentile(0.50)}, "p99": {"x": x, "y": percentile(0.99)}},
-        title="From click to verdict",
+        title="Click to verdict",
         detail=f"p50 {_ms(p50)}, p99 {_ms(p99)}{_every(width_us / 1e6)}" if n else "",
         empty="" if n else _WAITING,
     )
@@ -218,7 +218,7 @@ def top(verdicts: pd.DataFrame, n: int = 15) -> View:
             "good": {"x": (total - flagged).astype(np.float64), "y": y, "hovertext": hover},
         },
         title="Most flagged sessions",
-        detail=_many(int(verdicts["fraud"].sum()), "flagged click") if count else "",
+        detail=_many(int(verdicts["fraud"].sum()), "click") if count else "",
         empty="" if count else _NONE_FLAGGED if len(verdicts) else _WAITING,
         yaxis=_rows(names),
     )
@@ -257,7 +257,7 @@ def _rows(names: npt.NDArray[np.object_]) -> dict[str, Any]:
     n = len(names)
     return {
         "tickvals": list(range(n)),
-        "ticktext": [label(name, 20) for name in names],
+        "ticktext": [label(name, 22) for name in names],
         "range": [n - 0.5 - max(n, 8), n - 0.5],
     }
 

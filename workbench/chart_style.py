@@ -176,8 +176,8 @@ PANELS: Final[dict[str, Panel]] = {
 
 # Where each panel lies in the overview: its part of the width and of the height.
 OVERVIEW: Final = {
-    "rates": ((0.0, 0.535), (0.64, 1.0)),
-    "latency": ((0.69, 1.0), (0.64, 1.0)),
-    "timeline": ((0.0, 0.535), (0.0, 0.5)),
-    "top": ((0.69, 1.0), (0.0, 0.5)),
+    "rates": ((0.0, 0.5), (0.64, 1.0)),
+    "latency": ((0.66, 1.0), (0.64, 1.0)),
+    "timeline": ((0.0, 0.5), (0.0, 0.5)),
+    "top": ((0.66, 1.0), (0.0, 0.5)),
 }

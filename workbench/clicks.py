@@ -53,9 +53,11 @@ TICK_VALUE: Final = b'{"tick":true}'
 
 TS_PATTERN: Final = (
     r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]"
-    r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+    r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]((0[0-9]|1[0-7]):[0-5][0-9]|18:00))"
 )
-"""RFC 3339 with an offset, to be matched in full. Python and Java read it alike; no leap seconds."""
+"""RFC 3339 with an offset of at most 18 h (the most that Java takes), to be matched in full; no leap seconds.
+
+Python and Java read it alike."""
 
 _TS = re.compile(TS_PATTERN)
 _TEXT = f"text of 1 to {LONGEST_TEXT} characters"

@@ -138,7 +138,7 @@ class Traffic:
                 f"start is {start!r}, without a time zone: give an aware time, such as datetime.now(UTC)"
             )
         start_us = round((start - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
-        tag = np.base_repr(zlib.crc32(f"{self.seed}/{start_us}".encode()), 36).lower().rjust(7, "0")
+        tag = np.base_repr(zlib.crc32(f"{self.seed}/{start_us}".encode()) % 36**5, 36).lower().rjust(5, "0")
         rng, length_us = np.random.default_rng(self.seed), round(self.seconds * 1e6)
         parts = [draw(rng, label, n, length_us, self.ads, tag) for label, n in self.mix.counts(self.size).items() if n]
         clicks = pd.concat(parts, ignore_index=True)

@@ -137,7 +137,7 @@ def draw(rng: np.random.Generator, label: str, n: int, length_us: int, ads: Sequ
         place = np.arange(n) - np.flatnonzero(_first(visitor))[visitor]
         alias = np.cumsum(place % kind.rotates_every == 0) - 1
     name = label.replace("_", "-")
-    ids = np.array([f"{name}-{i:06d}-{tag}" for i in range(1, int(alias[-1]) + 2)], dtype=object)
+    ids = np.array([f"{name}-{i}-{tag}" for i in range(1, int(alias[-1]) + 2)], dtype=object)
     if kind.browses:
         url = _browse(rng, visit_session, len(ads))[click_visit]
     else:
