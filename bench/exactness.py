@@ -9,8 +9,7 @@ import argparse
 import time
 from datetime import UTC, datetime, timedelta
 
-import oracle
-from rig import private_broker
+from rig import oracle, private_broker
 
 from workbench import detector, readers, sender
 from workbench.broker import Connection, Topics, ensure_topics

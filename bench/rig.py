@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Consumer, Producer
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # for the oracle
-
 from workbench.broker import Connection, EmbeddedBroker
 from workbench.runtime import stop_spark
 
-__all__ = ["Reader", "paced", "percentiles", "private_broker"]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+import oracle
+
+__all__ = ["Reader", "oracle", "paced", "percentiles", "private_broker"]
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,9 +9,8 @@ import argparse
 import time
 from datetime import UTC, datetime, timedelta
 
-import oracle
 import psutil
-from rig import private_broker
+from rig import oracle, private_broker
 
 from workbench import detector
 from workbench.broker import Topics, end_offsets, ensure_topics
