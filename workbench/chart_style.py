@@ -107,7 +107,9 @@ def _named(name: str, **properties: Any) -> dict[str, Any]:
 
 
 # Unseen: holds a time axis to the whole span, so that one nobody touched slides by itself.
-_SPAN: Final = _named("span", type="scatter", mode="lines", line={"width": 0}, hoverinfo="skip", showlegend=False)
+_SPAN: Final = _named(
+    "span", type="scatter", mode="lines", line={"width": 0}, hoverinfo="skip", showlegend=False, y=[1, 1]
+)
 
 PANELS: Final[dict[str, Panel]] = {
     "rates": Panel(
@@ -137,11 +139,11 @@ PANELS: Final[dict[str, Panel]] = {
                 marker={"size": 3},
                 hovertemplate=_LATENCY,
             ),
-            "span": _SPAN,
+            # From 1 to 100 ms at the least, so that a steady detector draws a steady line and not its own noise.
+            "span": {**_SPAN, "y": [1, 100]},  # autorangeoptions.include would cut a log axis off at its end
         },
         xaxis=TIME,
-        # From 1 to 100 ms at the least, so that a steady detector draws a steady line and not its own noise.
-        yaxis={"type": "log", "dtick": 1, "title": {"text": "ms"}, "autorangeoptions": {"include": [1, 100]}},
+        yaxis={"type": "log", "dtick": 1, "title": {"text": "ms"}},
     ),
     "timeline": Panel(
         traces={

@@ -108,7 +108,7 @@ def views(
     shown = {name: reduce[name]() for name in panels}
     for name, view in shown.items():
         if span_us and "span" in PANELS[name].traces:
-            view.traces["span"] = {"x": chart_data.iso(np.array(span_us)), "y": [1, 1]}
+            view.traces["span"] = {"x": chart_data.iso(np.array(span_us))}
     return shown
 
 
