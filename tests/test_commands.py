@@ -34,8 +34,8 @@ def test_clicks_go_the_whole_way_from_a_log_to_an_audit(
         assert main([words[0], *where, *words[1:]]) == 0, capsys.readouterr().err
         return capsys.readouterr().out
 
-    told = run("topics", "--partitions", "3").splitlines()
-    assert [line.split() for line in told] == [[name, "3", "partitions"] for name in topics]
+    made = run("topics", "--partitions", "3").splitlines()
+    assert [line.split() for line in made] == [[name, "3", "partitions"] for name in topics]
     assert "clicks sent to" in run("replay", str(SAMPLE_LOG), "--speed", "max")
 
     detect = ("detect", "--from", "earliest", "--until-caught-up", "--checkpoint", str(tmp_path / "state"))
