@@ -210,7 +210,7 @@ def test_a_kernel_run_gives_a_report_that_draws_every_chart_without_any_network(
         assert tab.locator(".js-plotly-plot .main-svg").count() == 9
         assert tab.title() == "Report <1>"
         ticks = tab.locator(".js-plotly-plot").nth(1).locator(".ytick text").all_text_contents()
-        assert ticks == [charts.label(HOSTILE, 20).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")]
+        assert ticks == [charts.label(HOSTILE, 22).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")]
         titles = tab.evaluate("Array.from(document.querySelectorAll('.modebar-btn'), b => b.dataset.title)")
         assert titles
         assert not [title for title in titles if "loud" in title or "Produced" in title]

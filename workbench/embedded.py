@@ -225,7 +225,9 @@ class EmbeddedBroker:
 def _gone(process: psutil.Process) -> bool:
     """Whether the process has ended. One that its parent has not reaped yet has ended too."""
     child = _children.get(process.pid)
-    if child is not None and child.poll() is not None:
+    if child is not None:
+        if child.poll() is None:
+            return False
         del _children[process.pid]
         return True
     try:
