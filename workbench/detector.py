@@ -229,6 +229,8 @@ class Detector:
         slots = 2 * self._partitions + 2
         conf = {
             "spark.sql.shuffle.partitions": self._partitions,
+            # By session and URL is enough to find a window's state: else there is a second shuffle after the doubling.
+            "spark.sql.streaming.statefulOperator.useStrictDistribution": "false",
             "spark.sql.streaming.stateStore.providerClass": (
                 "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
             ),

@@ -2,17 +2,17 @@
 
 How one aggregation is exact under any disorder, with bounded state
 -------------------------------------------------------------------
-Clicks are grouped by session, URL and `window(ts, 2 × window, window)`, so each click falls into two groups::
+Clicks are grouped by session, URL and time: group k spans two windows, and each click falls into two groups::
 
     group k    |--- before ---|--- after ----|
     group k+1                 |--- before ---|--- after ----|
                                       ^ click t
 
-The group in whose *second* half a click lies holds all of (t − window, t]: its verdict is read there. Of the first
-half only the latest `cap` clicks are kept, of the second half the earliest `cap`. Each half is one window long, hence:
-if t is past the cap-th earliest of its half, the window already holds `cap` clicks; if t − window is before the cap-th
-latest of the half before, likewise; otherwise each click that matters was kept. With cap ≥ threshold the verdict is
-exact, and the state of a session and URL is bounded whatever a bot does.
+A group is named by its second half, `w`. The one in whose second half a click lies holds all of (t − window, t]: its
+verdict is read there. Of the first half only the latest `cap` clicks are kept, of the second half the earliest `cap`.
+Each half is one window long, hence: if t is past the cap-th earliest of its half, the window already holds `cap`
+clicks; if t − window is before the cap-th latest of the half before, likewise; otherwise each click that matters was
+kept. With cap ≥ threshold the verdict is exact, and the state of a session and URL is bounded whatever a bot does.
 
 In real-time mode the aggregation emits one updated row for each click that arrives. `last(click)` is that click. Its
 row yields its own verdict, and one for every kept later click which this arrival brings to exactly `threshold`: the
@@ -208,12 +208,18 @@ def outcomes(clicks: DataFrame, rule: Rule, topics: Topics) -> DataFrame:
     """
     cap = max(CAP, rule.threshold)
     width = rule.window_us
-    middle = F.unix_micros(F.col("w.start")) + width
+    middle = F.unix_micros(F.col("w.start"))
     us = F.col("click.us")
     kept = F.struct(us.alias("us"), F.col("click.click_id").alias("click_id"))
     is_before = us < middle
+    half_on = F.col("ts") + F.expr(f"interval {width} microseconds")
     halves = (
-        clicks.withColumn("w", F.window("ts", f"{2 * width} microseconds", f"{width} microseconds"))
+        # Doubled after the shuffle, not by it: a sliding window() would send twice as many rows, and their aggregation
+        # buffers. explode() loses what withWatermark noted on ts; without it no state would ever be let go.
+        clicks.repartition("session_id", "url")
+        .withColumn("second_half", F.explode(F.array(F.col("ts"), half_on)))
+        .withColumn("second_half", F.col("second_half").alias("second_half", metadata=clicks.schema["ts"].metadata))
+        .withColumn("w", F.window("second_half", f"{width} microseconds"))
         .groupBy("session_id", "url", "w")
         .agg(
             F.last("click").alias("click"),

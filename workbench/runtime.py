@@ -42,8 +42,13 @@ __all__ = [
 SPARK_VERSION = "4.3.0"
 CONNECTOR_VERSION = "4.2.0"
 
-# Measured on 2 cores: with the default collector a backlog from the first seconds takes 40 s to go away.
-JAVA_OPTIONS = "-XX:+UseParallelGC"
+# Measured on 2 cores. With the default collector a backlog from the first seconds takes 40 s to go away; the parallel
+# one takes twice the memory of the serial one and is no faster. The optimising compiler begins eight times later than
+# by default: the same speed once warm, but up to the first verdict 19 s of processor time instead of 34.
+JAVA_OPTIONS = (
+    "-XX:+UseSerialGC -XX:Tier4InvocationThreshold=40000 -XX:Tier4MinInvocationThreshold=5000 "
+    "-XX:Tier4CompileThreshold=80000 -XX:Tier4BackEdgeThreshold=320000"
+)
 
 _guard = threading.RLock()
 _built: dict[str, str] = {}  # the settings of the running session, empty when there is none
