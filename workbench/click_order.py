@@ -67,10 +67,8 @@ def order(clicks: pd.DataFrame | ClickOrder, bots: Collection[str] = BOT_LABELS)
     session, sessions = pd.factorize(clicks["session_id"])
     url, urls = pd.factorize(clicks["url"])
     group = session.astype(np.int64) * max(len(urls), 1) + url
-    if np.all(us[1:] >= us[:-1]):
-        rows = np.argsort(group, kind="stable")
-    else:
-        rows = np.lexsort((us, group))
+    by_time = bool(np.all(us[1:] >= us[:-1]))  # as recordings are, which saves half the sort
+    rows = np.argsort(group, kind="stable") if by_time else np.lexsort((us, group))
     group, us = group[rows], us[rows]
     new = np.ones(len(rows), np.bool_)
     new[1:] = (group[1:] != group[:-1]) | (us[1:] != us[:-1])

@@ -1,4 +1,4 @@
-"""How long before each click the earlier ones lie: the arithmetic of tuning, on NumPy arrays alone. No frames, no Spark.
+"""How long before each click the earlier ones lie: the arithmetic of tuning on NumPy arrays. No frames, no Spark.
 
 The gap of a click at a threshold is the time since the (threshold − 1)-th click before it, of the same session and
 URL; clicks at one microsecond look back from the last of them. A click is flagged when its gap is shorter than the
@@ -96,9 +96,9 @@ class Bins:
 
     def __init__(self, windows_us: Sequence[int] | Ints) -> None:
         self._edges = np.asarray(windows_us, np.int64)
-        longest = int(self._edges[-1])
-        self._shift = max(0, (longest // _CELLS).bit_length())
-        cells = np.arange((longest >> self._shift) + 1, dtype=np.int64) << self._shift
+        self._longest = int(self._edges[-1])
+        self._shift = (self._longest // _CELLS).bit_length()
+        cells = np.arange((self._longest >> self._shift) + 1, dtype=np.int64) << self._shift
         self._table = np.searchsorted(self._edges, cells, side="right")
         self._steps = int(np.diff(self._table, append=len(self._edges)).max())
         self._padded = np.append(self._edges, NEVER)
@@ -106,7 +106,8 @@ class Bins:
     def __call__(self, gaps: Ints) -> Ints:
         if self._steps > _MOST_STEPS:
             return np.searchsorted(self._edges, gaps, side="right")
-        found: Ints = self._table[np.minimum(gaps >> self._shift, len(self._table) - 1)]
+        gaps = np.minimum(gaps, self._longest)
+        found: Ints = self._table[gaps >> self._shift]
         for _ in range(self._steps):
             found = found + (self._padded[found] <= gaps)
         return found
@@ -147,8 +148,12 @@ class Tally:
                 starts = np.flatnonzero(np.diff(session, prepend=session[0] - 1))
                 head, tail = int(session[0] == first), int(session[-1] == last != first)
             bins = self._bins(gap)
-            self._flagged[place] += self._count(bins, clicks)
-            if some:
+            if ones and some:  # a click is fraud or not: one count for both
+                both = np.bincount(2 * bins + fraud, minlength=2 * self._width)[: 2 * self._width].reshape(-1, 2)
+                self._flagged[place] += both.sum(axis=1)
+                self._hits[place] += both[:, 1]
+            else:
+                self._flagged[place] += self._count(bins, clicks)
                 self._hits[place] += self._count(bins, fraud)
             least = np.minimum.reduceat(gap, starts)
             if head:

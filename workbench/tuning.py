@@ -7,7 +7,7 @@ there are precision, recall, F1 and a cost, as in `evaluation`; without, only ho
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -62,9 +62,10 @@ class Outcome:
 class Surface:
     """What each window (row) and threshold (column) does to the same clicks.
 
-    windows, thresholds: rising. clicks, sessions: how many there are. flagged_clicks, flagged_sessions and hits (flagged
-    clicks labelled as fraud): whole numbers of shape (windows, thresholds). fraud: how many clicks are labelled as
-    fraud. hits and fraud are None without labels. rejected: records of the source that could not be read as clicks.
+    windows, thresholds: rising. clicks, sessions: how many there are. flagged_clicks, flagged_sessions and hits
+    (flagged clicks labelled as fraud): whole numbers of shape (windows, thresholds). fraud: how many clicks are
+    labelled as fraud. hits and fraud are None without labels. prices: what `cost` is made of. rejected: records of the
+    source that could not be read as clicks.
     """
 
     windows: tuple[timedelta, ...]
@@ -142,11 +143,11 @@ class Surface:
 
         flagged_share and, with labels, precision, recall, f1 and cost.
         """
-        rows, columns = (axis.ravel() for axis in np.indices(self.flagged_clicks.shape))
+        rules = [Rule(window, threshold) for window in self.windows for threshold in self.thresholds]
         table = {
-            "rule_id": [f"{self.thresholds[t]}-in-{format_duration(self.windows[w])}" for w, t in zip(rows, columns)],
-            "window": pd.to_timedelta([self.windows[w] for w in rows]),
-            "threshold": np.asarray(self.thresholds)[columns],
+            "rule_id": [rule.rule_id for rule in rules],
+            "window": pd.to_timedelta([rule.window for rule in rules]),
+            "threshold": [rule.threshold for rule in rules],
             "flagged_clicks": self.flagged_clicks.ravel(),
             "flagged_sessions": self.flagged_sessions.ravel(),
             "flagged_share": self.flagged_share.ravel(),
@@ -156,8 +157,9 @@ class Surface:
         return pd.DataFrame(table)
 
     def __repr__(self) -> str:
-        labels = f", {self.fraud:,} of them fraud" if self.fraud is not None else ", no labels"
-        return f"<Surface {len(self.windows)} windows × {len(self.thresholds)} thresholds of {self.clicks:,} clicks{labels}>"
+        labels = f"{self.fraud:,} of them fraud" if self.fraud is not None else "no labels"
+        size = f"{len(self.windows)} windows × {len(self.thresholds)} thresholds"
+        return f"<Surface {size} of {self.clicks:,} clicks, {labels}>"
 
 
 def surface(
@@ -239,4 +241,5 @@ def changes(clicks: pd.DataFrame | ClickOrder, current: Rule, chosen: Rule) -> p
 
 
 def _divide(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    share: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return share
