@@ -19,7 +19,7 @@ import pandas as pd
 from workbench.click_order import ClickOrder, order
 from workbench.errors import ClickError, RuleError
 from workbench.gaps import Ints, Tally
-from workbench.rule import MICROSECOND, Rule, format_duration
+from workbench.rule import MICROSECOND, Rule
 from workbench.visitors import BOT_LABELS
 
 __all__ = ["Cost", "Outcome", "Surface", "changes", "grid", "surface"]
