@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -84,33 +85,33 @@ class Surface:
         """Whether there are labels to hold the rules against."""
         return self.hits is not None
 
-    @property
+    @cached_property
     def flagged_share(self) -> Floats:
         """Flagged clicks of all clicks; NaN where there are none."""
         return _divide(self.flagged_clicks, np.full_like(self.flagged_clicks, self.clicks))
 
-    @property
+    @cached_property
     def precision(self) -> Floats:
         """Fraud among the flagged clicks; NaN where nothing is flagged, and everywhere without labels."""
         return _divide(self._hits, self.flagged_clicks)
 
-    @property
+    @cached_property
     def recall(self) -> Floats:
         """Flagged ones among the fraudulent clicks; NaN without fraud or labels."""
         return _divide(self._hits, np.full(self._hits.shape, self.fraud or 0))
 
-    @property
+    @cached_property
     def f1(self) -> Floats:
         """The harmonic mean of precision and recall; NaN without fraud or labels."""
         return np.where(np.isnan(self.recall), np.nan, _divide(2 * self._hits, self.flagged_clicks + (self.fraud or 0)))
 
-    @property
+    @cached_property
     def cost(self) -> Floats:
         """What the mistakes of each rule cost at `prices`; NaN without labels."""
         paid, refused = (self.fraud or 0) - self._hits, self.flagged_clicks - self._hits
         return self.prices.paid_fraud * paid + self.prices.refused_good * refused
 
-    @property
+    @cached_property
     def _hits(self) -> Floats:
         return np.full(self.flagged_clicks.shape, np.nan) if self.hits is None else self.hits.astype(np.float64)
 
