@@ -117,8 +117,9 @@ class TuningBoard:
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until what `apply` began is done."""
-        if self._applying is not None:
-            self._applying.join(timeout)
+        applying = self._applying
+        if applying is not None:
+            applying.join(timeout)
 
     @property
     def status(self) -> str:
@@ -208,7 +209,7 @@ class TuningBoard:
         return " &nbsp;·&nbsp; ".join(told)
 
     def _busy(self) -> bool:
-        return self._applying is not None and self._applying.is_alive()
+        return self._applying is not None
 
     def _why_not(self) -> str:
         """Why the chosen rule cannot be applied now, as HTML; empty when it can."""

@@ -98,7 +98,8 @@ def tradeoff(surface: Surface, chosen: Rule, current: Rule | None = None) -> Vie
         detail = f"one curve a threshold, {chosen.threshold} in blue"
     else:
         title, detail = "Sensitivity", f"one curve a threshold, {chosen.threshold} in blue"
-        xaxis = {"type": "log", "dtick": 1, "title": {"text": "window, s"}, **_log_range(seconds)}
+        dtick = "D2" if max(seconds) / min(seconds) < 1_000 else 1
+        xaxis = {"type": "log", "dtick": dtick, "title": {"text": "window, seconds"}, **_log_range(seconds)}
         yaxis = {"title": {"text": "flagged clicks"}}
     return View(
         traces={
@@ -127,19 +128,21 @@ def gaps(clicks: ClickOrder, chosen: Rule) -> View:
     bins = np.clip(np.searchsorted(edges, seconds, side="right") - 1, 0, count - 1)
     fraud = np.bincount(bins, moments.fraud[there], minlength=count)
     all_of = np.bincount(bins, moments.clicks[there], minlength=count)
-    good = all_of - fraud
     spans = [f"{_seconds(a)} to {_seconds(b)}" for a, b in itertools.pairwise(edges)]
-    parts = {"good": good, "fraud": fraud} if clicks.fraud is not None else {"good": all_of, "fraud": fraud * np.nan}
-    kinds = {"good": "good clicks" if clicks.fraud is not None else "clicks", "fraud": "fraudulent clicks"}
+    labelled = clicks.fraud is not None
+    parts = {"good": all_of - fraud, "fraud": fraud}
+    kinds = {"good": "good clicks" if labelled else "clicks", "fraud": "fraudulent clicks"}
     traces: dict[str, dict[str, Any]] = {
         name: {
+            "name": kinds[name],
+            "visible": labelled or name == "good",
             "x": edges,
             "y": np.append(part, part[-1]),
             "hovertext": [f"{n:,.0f} {kinds[name]}<br>gap {at}" for n, at in zip(part, spans, strict=True)] + [""],
         }
         for name, part in parts.items()
     }
-    top = float(max(np.nanmax(part, initial=1) for part in parts.values()))
+    top = float(max(part.max(initial=1) for part in parts.values()))
     edge = f"window {format_duration(chosen.window)}: flagged is what lies left of it"
     traces["window"] = {"x": [window_s, window_s], "y": [0, top * 1.05], "hovertext": [edge, edge]}
     before = chosen.threshold - 1
@@ -148,14 +151,16 @@ def gaps(clicks: ClickOrder, chosen: Rule) -> View:
     return View(
         traces=traces,
         title=f"Time since {back}" if before else "Every click reaches a threshold of 1",
-        detail=f"left of the line is flagged; {none:,} have none",
+        detail=f"left of the line is flagged; {none:,} have fewer" if before else "",
         xaxis={"title": {"text": "seconds, logarithmic"}, **_log_range([float(edges[0]), float(edges[-1])])},
     )
 
 
 def changes(changed: pd.DataFrame, sessions: int) -> View:
-    """The sessions with most flagged clicks that one rule alone flags, the largest on top."""
-    top = changed.head(sessions).iloc[::-1]
+    """The sessions with most flagged clicks that one rule alone flags: the gained ones on top, and half of each."""
+    some, rest = (changed[changed["change"] == change] for change in ("gained", "lost"))
+    shown = max(sessions - len(rest), (sessions + 1) // 2)
+    top = pd.concat([some.head(shown), rest.head(sessions - min(shown, len(some)))]).iloc[::-1]
     rows = np.arange(len(top), dtype=np.float64)
     gained = (top["change"] == "gained").to_numpy(bool)
     fraud = top["fraud"] if "fraud" in top else [None] * len(top)
@@ -169,14 +174,13 @@ def changes(changed: pd.DataFrame, sessions: int) -> View:
         ],
         dtype=object,
     )
-    more, fewer = int((changed["change"] == "gained").sum()), int((changed["change"] == "lost").sum())
     return View(
         traces={
             name: {"x": top["flagged"].to_numpy(np.float64)[of], "y": rows[of], "hovertext": hover[of].tolist()}
             for name, of in {"gained": gained, "lost": ~gained}.items()
         },
-        title=f"{more:,} sessions gained, {fewer:,} lost",
-        detail="against the current rule",
+        title="Changed sessions",
+        detail=f"{len(some):,} gained, {len(rest):,} lost",
         empty="" if len(changed) else "Both rules flag the same sessions",
         yaxis={
             "tickvals": rows,
