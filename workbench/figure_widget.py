@@ -24,10 +24,19 @@ class SharedFigure(go.FigureWidget):  # type: ignore[misc]
         self._shared_lock, self._shared_name = threading.RLock(), name
         super().__init__()
         self._config = CONFIG
+        self.observe(self._fit, "_view_count")
 
     @property
     def lock(self) -> threading.RLock:
         return self._shared_lock
+
+    def _fit(self, change: dict[str, Any]) -> None:
+        """Have it drawn again once it is on a page: before, it cannot know how wide the page is.
+
+        Any change of the layout makes plotly.js measure anew.
+        """
+        with self._shared_lock:
+            self.layout.meta = f"view {change['new']}"
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         with self._shared_lock:

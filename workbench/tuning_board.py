@@ -195,18 +195,20 @@ class TuningBoard:
                 self._say_state()
 
     def _told(self) -> str:
-        one, was = self.surface.at(self.rule), self.surface.at(self.current)
-        names = {"flagged_clicks": ("clicks flagged", ",d"), "flagged_sessions": ("sessions", ",d")}
-        names |= {name: (of.title.lower(), of.form) for name, of in METRICS.items() if name != "flagged_share"}
-        told = [f"<b>{one.rule.rule_id}</b>"]
-        for name, (title, form) in names.items():
-            value, before = getattr(one, name), getattr(was, name)
-            if value is not None:
-                old = "" if before is None else f" <span style='color:{MUTED}'>(now {before:{form}})</span>"
-                told.append(f"{title} <b>{value:{form}}</b>{old}")
-        if not self.surface.labelled:
-            told.append(f"<span style='color:{MUTED}'>{tuning_views.NO_LABELS}</span>")
-        return " &nbsp;·&nbsp; ".join(told)
+        """The chosen and the current rule, number by number, as an HTML table."""
+        forms = {"flagged_clicks": ("flagged clicks", ",d"), "flagged_sessions": ("sessions", ",d")}
+        if self.surface.labelled:
+            forms |= {name: (METRICS[name].title, METRICS[name].form) for name in ("precision", "recall", "f1", "cost")}
+        cell = "<td style='text-align:right;padding:0 14px'>"
+        head = "".join(f"{cell}{title.lower() if name != 'f1' else title}</td>" for name, (title, _) in forms.items())
+        rows = [f"<tr style='color:{MUTED}'><td></td><td></td>{head}</tr>"]
+        for name, rule, weight in (("chosen", self.rule, 600), ("current", self.current, 400)):
+            values = [(getattr(self.surface.at(rule), number), form) for number, (_, form) in forms.items()]
+            told = "".join(f"{cell}{'none' if value is None else format(value, form)}</td>" for value, form in values)
+            first = f"<td style='color:{MUTED}'>{name}</td>{cell}{rule.rule_id}</td>"
+            rows.append(f"<tr style='font-weight:{weight}'>{first}{told}</tr>")
+        note = "" if self.surface.labelled else f"<span style='color:{MUTED}'>{tuning_views.NO_LABELS}</span>"
+        return f"<table style='line-height:1.5'>{''.join(rows)}</table>{note}"
 
     def _busy(self) -> bool:
         return self._applying is not None

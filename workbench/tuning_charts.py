@@ -75,7 +75,7 @@ def skeleton(figure: AnyFigure, panels: Sequence[str] = tuple(PANELS)) -> AnyFig
         (_, right), (bottom, top) = PLACES["heat"]
         bar = {"x": right + 0.01, "y": (bottom + top) / 2, "len": top - bottom, "xpad": 0, "ypad": 0}
         figure.update_traces({"colorbar": bar}, selector={"type": "heatmap"})
-    figure.update_layout(barmode="relative")
+        figure.update_layout(height=640)
     return figure
 
 
