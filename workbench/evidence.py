@@ -31,6 +31,7 @@ COLUMNS: Final = (
     "url",
     "ip",
     "user_agent",
+    "crawler",
     "click_id",
     "rule_id",
     "window_ms",
@@ -49,7 +50,7 @@ _RUNS = re.compile(r"""(^|[;,|])(?=[\s"'`]*[=+\-@＝＋－＠])""")
 def rows(judged: pd.DataFrame, rule: Rule) -> Iterator[pd.DataFrame]:
     """The flagged clicks in the order of their times, in chunks. Nothing is masked or neutralised here.
 
-    judged: as `rule.judge` gives it for this rule. Columns: `COLUMNS`, of ip and user_agent those that the clicks have.
+    judged: as `rule.judge` gives it for this rule. Columns: `COLUMNS`; ip, user_agent and crawler where it has them.
     earlier_click_ids and earlier_ts (datetime64[us] in UTC, without a zone): in each row the threshold − 1 latest
     clicks before it in its window, oldest first; they and it are what the rule asks for. Where too few lie before it,
     others of its very microsecond complete them. clicks_in_window counts all.

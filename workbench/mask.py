@@ -19,7 +19,9 @@ _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]{1,2})"
 _IPV4 = re.compile(rf"(?<![0-9])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9])")
 # What may be one, or an address of version 4 with something before it. As all repetitions are bounded, a long text
 # takes a time in proportion to its length.
-_IPV6 = re.compile(rf"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4.pattern}|[0-9A-Fa-f]{{0,4}}(?![0-9A-Fa-f]))")
+_IPV6 = re.compile(
+    rf"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4.pattern}|[0-9A-Fa-f]{{0,4}}(?![0-9A-Fa-f]))"
+)
 _IN_NAMES: Final = ("ip", "session_id")
 _IN_TEXTS: Final = ("click_id", "url")
 

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 
 from workbench.rule import Rule, require_clicks, window_bounds
 
-__all__ = ["AGENT_READ", "Windowed", "bursts", "by_session", "by_url", "crawlers", "near_misses", "suspicious", "windowed"]
+__all__ = [
+    "AGENT_READ",
+    "Windowed",
+    "bursts",
+    "by_session",
+    "by_url",
+    "crawlers",
+    "near_misses",
+    "suspicious",
+    "windowed",
+]
 
 AGENT_READ: Final = 512
 """Characters of a user agent that are looked at. Some patterns look for two words in a row, which takes time that

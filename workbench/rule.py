@@ -27,7 +27,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import ClickError, RuleError
 
-__all__ = ["Rule", "clicks_in_window", "duration", "flag", "format_duration", "judge", "require_clicks", "window_bounds"]
+__all__ = [
+    "Rule",
+    "clicks_in_window",
+    "duration",
+    "flag",
+    "format_duration",
+    "judge",
+    "require_clicks",
+    "window_bounds",
+]
 
 MICROSECOND = timedelta(microseconds=1)
 MILLISECOND = timedelta(milliseconds=1)
