@@ -101,9 +101,8 @@ def main() -> None:
     measured("one session clicks all, one URL", hot, windows, thresholds)
     del hot
     if (one := by_duckdb(clicks, found, asked.pairs)) is not None:
-        print(
-            f"all {rules:,} pairs by DuckDB, extrapolated: {one * rules:,.0f} s, {one * rules / each:,.0f} times as long"
-        )
+        ratio = one * rules / each
+        print(f"all {rules:,} pairs by DuckDB, extrapolated: {one * rules:,.0f} s, {ratio:,.0f} times as long")
 
 
 if __name__ == "__main__":
