@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 
 from workbench import sender
 from workbench.broker import Connection, ensure_topics
+from workbench.detector import Detector
 from workbench.readers import SAMPLE_LOG, read
 from workbench.report import run_notebook, summary, write_report
 from workbench.rule import Rule, judge
@@ -145,3 +146,13 @@ def test_tuning_reads_the_clicks_topic(connection: Connection, tmp_path: Path) -
     parameters = {"source": "topic", "brokers": connection.bootstrap}
     found = summary(run_notebook(FOLDER / TUNING, parameters, tmp_path / TUNING, progress=False))
     assert found["clicks"] >= len(clicks)  # other tests may have sent some before
+
+
+@pytest.mark.java
+@pytest.mark.skipif(not hasattr(Detector, "apply"), reason="needs Detector.apply")
+def test_tuning_applies_its_choice_to_a_detector_that_is_running(connection: Connection, tmp_path: Path) -> None:
+    parameters = {"brokers": connection.bootstrap, "live": True, "apply": True, "seconds": 30}
+    found = summary(run_notebook(FOLDER / TUNING, parameters, tmp_path / TUNING, progress=False))
+    assert found["judging"] == found["chosen"] == "4-in-40s"
+    assert set(found["verdicts"]) == {"3-in-10s", "4-in-40s"}
+    assert sum(found["verdicts"].values()) == 3_000

@@ -15,9 +15,13 @@ pytest.importorskip("playwright")
 from browser import Lab, browser_page, chromium_path, error_outputs, jupyter_lab, menu, open_notebook, run_all, until
 from playwright.sync_api import Page
 
+from workbench.broker import Connection
+from workbench.detector import Detector
+
 pytestmark = pytest.mark.skipif(chromium_path() is None, reason="needs Chromium")
 
 ROOT = Path(__file__).parent.parent
+NOTEBOOK = "03_tune_window_and_threshold.ipynb"
 SHOTS = os.environ.get("WORKBENCH_TEST_SCREENSHOTS")
 SETUP = f"""
 import sys, time
@@ -149,3 +153,34 @@ def test_every_control_of_the_board_moves_all_of_it_and_apply_reaches_the_detect
         until(lambda: static_figures(lab.root / "board.ipynb") == 1, 20, said="a static figure is saved beside it")
         assert error_outputs(page) == []
         assert not [error for error in heard.errors if re.search("lotly|widget", error)], heard.errors
+
+
+@pytest.mark.java
+@pytest.mark.skipif(not hasattr(Detector, "apply"), reason="needs Detector.apply")
+def test_the_notebook_applies_a_choice_to_a_detector_that_is_running(connection: Connection, tmp_path: Path) -> None:
+    root = tmp_path / "notebooks"
+    root.mkdir()
+    notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOK, 4)
+    (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    parameters.source = parameters.source.replace("live: bool = False", "live: bool = True")
+    nbformat.write(notebook, root / NOTEBOOK)
+    env = {"WORKBENCH_BROKERS": connection.bootstrap, "PYTHONPATH": str(ROOT)}
+    with jupyter_lab(root, tmp_path / "home", env=env) as lab, browser_page(1400, 1250) as (page, _):
+        open_notebook(page, lab, NOTEBOOK)
+        run_all(page)
+        page.wait_for_selector(".jp-RenderedJSON", timeout=120_000)
+        page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
+        page.mouse.click(*cell_place(page, "20s", "5"))
+        until(lambda: chosen(page)[:2] == ["20s", "5"], 20, said="the charts follow the click on the cell")
+        page.locator("button.mod-primary").click()
+        page.wait_for_selector("text=/5-in-20s.* judges now; that took \\d/", timeout=60_000)
+        shot(page, "board_live")
+        table = page.locator(".jp-CodeCell", has_text="judged_by = feed.frame()")
+
+        def judged_by_the_new_rule() -> bool:
+            table.first.locator(".jp-InputArea-editor").click()
+            page.keyboard.press("Control+Enter")
+            return "5-in-20s" in table.first.locator(".jp-OutputArea").inner_text()
+
+        until(judged_by_the_new_rule, 30, said="verdicts come by the new rule")
+        assert error_outputs(page) == []

@@ -44,8 +44,8 @@ LONGEST_WINDOW = timedelta(hours=24)
 HIGHEST_THRESHOLD = 1000
 
 _UNIT_US = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
-_IDENTITY = ["click_id", "session_id", "url", "ts"]
 _DURATION = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,6})?) ?(h|m|s|ms|us)")
+_IDENTITY = ["click_id", "session_id", "url", "ts"]
 
 
 def duration(value: timedelta | str) -> timedelta:

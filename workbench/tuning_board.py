@@ -36,7 +36,10 @@ _NO_HANDLE: Final = "To apply a rule, start a detector and hand it over: <code>T
 class Running(Protocol):
     """A running detector, as far as the board needs it."""
 
-    rule: Rule
+    @property
+    def rule(self) -> Rule:
+        """The rule that judges now."""
+        ...
 
     @property
     def state(self) -> str:
