@@ -110,8 +110,8 @@ def _findings(
     counts = counts | {"repeated, counted once": len(clicks) - len(judged)}
     shown = rejected.head(_REJECTED_SHOWN)
     if not show_ips:
-        texts = shown.select_dtypes(object)
-        shown = shown.assign(**{str(name): [mask_text(str(text)) for text in texts[name]] for name in texts})
+        texts = {str(name): [mask_text(str(text)) for text in shown[name]] for name in shown.select_dtypes(object)}
+        shown = shown.assign(**texts)
     return Findings(
         source=source,
         rule=rule,

@@ -63,7 +63,7 @@ def windowed(clicks: pd.DataFrame, rule: Rule) -> Windowed:
     require_clicks(clicks)
     ts_us = clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
     group = clicks.groupby(["session_id", "url"], sort=False, observed=True).ngroup().to_numpy().astype(np.int64)
-    rows = np.lexsort((ts_us, group))
+    rows = np.lexsort((ts_us, group)).astype(np.int64, copy=False)
     group, ts_us = group[rows], ts_us[rows]
     return Windowed(rows, group, ts_us, *window_bounds(group, ts_us, rule))
 

@@ -51,10 +51,8 @@ def report(args: Namespace) -> int:
         except ReportError as error:
             raise ReportError(str(error).replace(f"see {executed}", f"see {out}")) from error
         found = summary(executed)
-    print(
-        f"{found['flagged']:,} of {found['clicks']:,} clicks flagged by {found['rule_id']}, "
-        f"in {found['bursts']:,} bursts."
-    )
+    judged = f"{found['flagged']:,} of {found['clicks']:,} clicks flagged by {found['rule_id']}"
+    print(f"{judged}, in {found['bursts']:,} bursts.")
     if values.get("evidence_file"):
         print(f"evidence  {args.evidence or values['evidence_file']}")
     print(f"report    {out}")
