@@ -86,7 +86,11 @@ def no_upload_no_logo(page: Page) -> bool:
 
 def static_output(notebook: Path, cell: int) -> bool:
     """Whether the saved notebook's cell holds a static figure with data, and no live widget."""
-    outputs = [output.get("data", {}) for output in nbformat.read(notebook, 4).cells[cell].outputs]
+    try:
+        cells = nbformat.read(notebook, 4).cells
+    except nbformat.reader.NotJSONError:
+        return False  # JupyterLab is writing it at this moment
+    outputs = [output.get("data", {}) for output in cells[cell].outputs]
     figures = [data["application/vnd.plotly.v1+json"] for data in outputs if "application/vnd.plotly.v1+json" in data]
     return bool(figures and figures[0]["data"][0]["x"] and not figures[0]["config"]["showSendToCloud"])
 
