@@ -182,10 +182,8 @@ class TuningBoard:
         """Bring all charts, sliders and numbers to the chosen rule; the cells only when they change."""
         with self._lock:
             shown = tuning_charts.views(
-                self.surface, self._clicks, self.changes, self.rule, self.current, self._metric.value
+                self.surface, self._clicks, self.changes, self.rule, self.current, self._metric.value, cells=cells
             )
-            if not cells:
-                del shown["heat"].traces["cells"]
             with self._figure.lock, self._figure.batch_update():
                 tuning_charts.apply(self._figure, shown)
             self._moving = True

@@ -57,11 +57,18 @@ def overview(
 
 
 def views(
-    surface: Surface, clicks: ClickOrder, changes: pd.DataFrame, chosen: Rule, current: Rule, metric: str | None = None
+    surface: Surface,
+    clicks: ClickOrder,
+    changes: pd.DataFrame,
+    chosen: Rule,
+    current: Rule,
+    metric: str | None = None,
+    *,
+    cells: bool = True,
 ) -> dict[str, View]:
-    """What each panel of the overview shows."""
+    """What each panel of the overview shows. cells: False leaves those of the heat map as they are drawn."""
     return {
-        "heat": tuning_views.heat(surface, chosen, metric, current),
+        "heat": tuning_views.heat(surface, chosen, metric, current, cells=cells),
         "tradeoff": tuning_views.tradeoff(surface, chosen, current),
         "gaps": tuning_views.gaps(clicks, chosen),
         "changes": tuning_views.changes(changes, SESSIONS_SHOWN),

@@ -33,40 +33,50 @@ def default_metric(surface: Surface) -> str:
     return "f1" if surface.fraud else "flagged_share"
 
 
-def heat(surface: Surface, chosen: Rule, metric: str | None = None, current: Rule | None = None) -> View:
-    """One number of every rule as cells, the chosen and the current rule as points."""
+def heat(
+    surface: Surface, chosen: Rule, metric: str | None = None, current: Rule | None = None, *, cells: bool = True
+) -> View:
+    """One number of every rule as cells, the chosen and the current rule as points. cells: False leaves them out."""
     name = metric or default_metric(surface)
     if name not in METRICS:
         raise RuleError(f"no metric {name!r}: choose one of {', '.join(METRICS)}")
     of = METRICS[name]
     if of.labelled and not surface.labelled:
         raise RuleError(f"{name} takes labelled clicks, and these have no labels: choose 'flagged_share'")
-    values: Floats = getattr(surface, name)
-    windows = [short(window) for window in surface.windows]
-    thresholds = [str(threshold) for threshold in surface.thresholds]
-    hover = [
-        [describe(surface.at(Rule(window, threshold))) for window in surface.windows]
-        for threshold in surface.thresholds
-    ]
-    cells = {
-        "x": windows, "y": thresholds, "z": values.T, "hovertext": hover,
-        "colorscale": [list(stop) for stop in of.scale], "colorbar.tickformat": of.form,
-    }  # fmt: skip
     told = surface.at(chosen)
     value = getattr(told, name)
     detail = f"{chosen.rule_id}: {'none' if value is None else format(value, of.form)}"
+
+    def place(one: Outcome) -> tuple[str, str]:
+        return short(one.rule.window), str(one.rule.threshold)
+
     return View(
         traces={
-            "cells": cells,
+            "cells": _cells(surface, name) if cells else {},
             "halo": {"x": [short(chosen.window)], "y": [str(chosen.threshold)]},
-            "chosen": _point(surface, chosen, lambda one: (short(one.rule.window), str(one.rule.threshold))),
-            "current": _point(surface, current, lambda one: (short(one.rule.window), str(one.rule.threshold))),
+            "chosen": _point(surface, chosen, place),
+            "current": _point(surface, current, place),
         },
         title=of.title,
         detail=detail if surface.labelled else f"{detail} · {NO_LABELS}",
-        yaxis={"categoryarray": thresholds},
-        xaxis={"categoryarray": windows},
+        yaxis={"categoryarray": [str(threshold) for threshold in surface.thresholds]},
+        xaxis={"categoryarray": [short(window) for window in surface.windows]},
     )
+
+
+def _cells(surface: Surface, name: str) -> dict[str, Any]:
+    values: Floats = getattr(surface, name)
+    return {
+        "x": [short(window) for window in surface.windows],
+        "y": [str(threshold) for threshold in surface.thresholds],
+        "z": values.T,
+        "hovertext": [
+            [describe(surface.at(Rule(window, threshold))) for window in surface.windows]
+            for threshold in surface.thresholds
+        ],
+        "colorscale": [list(stop) for stop in METRICS[name].scale],
+        "colorbar.tickformat": METRICS[name].form,
+    }
 
 
 def tradeoff(surface: Surface, chosen: Rule, current: Rule | None = None) -> View:
