@@ -14,7 +14,10 @@ from workbench.mask import mask_text, masked
 
 NEAR = st.integers(0, 3 * 256).map(lambda n: str(IPv4Address(0xCB007100 + n)))
 ADDRESSES = (
-    NEAR | st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map(str) | st.ip_addresses(v=6).map(lambda a: a.exploded)
+    NEAR
+    | st.ip_addresses(v=4).map(str)
+    | st.ip_addresses(v=6).map(str)
+    | st.ip_addresses(v=6).map(lambda a: a.exploded)
 )
 
 
@@ -82,5 +85,5 @@ def test_clicks_without_addresses_or_agents_stay_as_they_are() -> None:
     assert masked(clicks).equals(clicks)
     empty = table([])
     assert masked(empty).equals(empty)
-    gaps = table(["203.0.113.9", "x"]).assign(ip=[None, "203.0.113.9"], user_agent=None)
+    gaps = table(["203.0.113.9", "x"]).assign(ip=pd.Series([None, "203.0.113.9"], dtype=object), user_agent=None)
     assert masked(gaps)["ip"].tolist() == [None, "203.0.113.x"]
