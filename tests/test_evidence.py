@@ -21,9 +21,9 @@ from workbench.rule import Rule, judge
 
 FORMULA = re.compile(r"""[\s"'`]*[=+\-@\t\r＝＋－＠]""")
 NASTY = [
-    '=HYPERLINK("http://a.example","x")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", ' "=1+1', "'=1", "\n=1", "＝1", "\0=1",
-    "\u202e=1", "\u200b=1", "\xa0=1", "/ad;=cmd|' /C calc'!A0", "/ad,\t@x", 'a"\n;"=1', "$\\href{javascript:alert(1)}{x}$",
-    "<script>alert(1)</script>",
+    '=HYPERLINK("http://a.example","x")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", ' "=1+1', "'=1", "\n=1", "＝1",
+    "\0=1", "\u202e=1", "\u200b=1", "\xa0=1", "/ad;=cmd|' /C calc'!A0", "/ad,\t@x", 'a"\n;"=1',
+    "$\\href{javascript:alert(1)}{x}$", "<script>alert(1)</script>",
 ]  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def test_nothing_flagged_gives_a_file_with_its_header(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     judged = judge(flagged_clicks(["s"]), Rule())
-    with pytest.raises(ReportError, match="cannot write .*no-such"):
+    with pytest.raises(ReportError, match=r"cannot write .*no-such"):
         evidence.write(judged, Rule(), tmp_path / "no-such" / "e.csv")
     (tmp_path / "e.csv").write_text("before")
     broken = judged.assign(click_id=np.nan)

@@ -85,5 +85,5 @@ def test_clicks_without_addresses_or_agents_stay_as_they_are() -> None:
     assert masked(clicks).equals(clicks)
     empty = table([])
     assert masked(empty).equals(empty)
-    gaps = table(["203.0.113.9", "x"]).assign(ip=[None, "203.0.113.9"], user_agent=None)
+    gaps = table(["203.0.113.9", "x"]).assign(ip=pd.Series([None, "203.0.113.9"], dtype=object), user_agent=None)
     assert masked(gaps)["ip"].tolist() == [None, "203.0.113.x"]

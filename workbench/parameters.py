@@ -28,6 +28,7 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 }
 _TRUTH: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _SECRET: Final = r"pass(?:word|wd|phrase)|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|credential"
+_NAME = re.compile(r"[\w-]{1,40}")
 _SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
 _SECRET_VALUE = re.compile(
     rf"(?:{_SECRET})s?[\"']?\s{{0,9}}[=:]\s{{0,9}}\S"  # password=…
@@ -116,10 +117,11 @@ def refuse_secrets(values: Mapping[str, Any]) -> None:
     """
     fix = "parameters are kept in the report; put it into the environment, which the notebook can read"
     for name, value in values.items():
+        which = f"parameter {name!r}" if _NAME.fullmatch(name) else "a parameter"
         if _SECRET_NAME.search(name):
-            raise ReportError(f"parameter {_short(name.partition('=')[0])!r} is named like a secret: {fix}")
+            raise ReportError(f"{which} is named like a secret: {fix}")
         if _SECRET_VALUE.search(value if isinstance(value, str) else repr(value)):
-            raise ReportError(f"the value of parameter {_short(name)!r} looks like a secret: {fix}")
+            raise ReportError(f"the value of {which} looks like a secret: {fix}")
 
 
 def _parameter(statement: ast.stmt) -> Parameter | None:

@@ -7,13 +7,13 @@ which lets no inline style through.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from workbench.chart_data import epoch_us, iso
 from workbench.chart_label import label
 
 __all__ = ["table", "tiles"]
@@ -44,8 +44,8 @@ def tiles(figures: Mapping[str, Any]) -> HTML:
 def table(frame: pd.DataFrame, rows: int = 15, empty: str = "None.") -> HTML:
     """The first rows of a frame, its index left out, and how many more there are; `empty` where there are none.
 
-    Text is cut in the middle and stands whole in the tip of its cell; times are in UTC to the millisecond, a column
-    named share is in percent, a list has one line an entry.
+    Text is cut in the middle and stands whole in the tip of its cell; times are in UTC to the millisecond, or to the
+    second where no more is known; a column named share is in percent; a list has one line an entry.
     """
     if frame.empty:
         return HTML(f'<p class="note">{_text(empty)}</p>')
@@ -67,20 +67,26 @@ def table(frame: pd.DataFrame, rows: int = 15, empty: str = "None.") -> HTML:
 def _column(name: str, values: pd.Series[Any]) -> list[str]:
     """Each cell from behind the name of its tag: its tip, and its text."""
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return [f">{time.replace('T', ' ')}" for time in iso(epoch_us(values.astype("datetime64[us, UTC]")))]
+        return [f">{time}" for time in _times(values.dt.tz_convert("UTC").to_numpy("datetime64[us]"))]
     if values.dtype.kind == "f":
         return [
             ">–" if np.isnan(value) else f">{value:.1%}" if name == "share" else f">{value:,.2f}" for value in values
         ]
+    if len(values) and all(isinstance(value, np.ndarray) and value.dtype.kind == "M" for value in values):
+        times = iter(_times(np.concatenate(values.to_list())))
+        return [">" + "<br>".join(islice(times, len(value))) for value in values]
     return [_cell(value, _LIMITS.get(name, _LIMIT)) for value in values]
 
 
 def _cell(value: object, limit: int) -> str:
-    if isinstance(value, list | tuple | np.ndarray):
-        return ">" + "<br>".join(label(_written(one), limit) for one in value)
     text = _written(value)
     tip = f' title="{_text(text, 600)}"' if len(text) > limit else ""
     return f"{tip}>{label(text, limit)}"
+
+
+def _times(times: np.ndarray[Any, Any]) -> list[str]:
+    unit: Literal["s", "ms"] = "s" if bool((times == times.astype("datetime64[s]")).all()) else "ms"
+    return [str(time).replace("T", " ") for time in np.datetime_as_string(times, unit=unit, casting="unsafe")]
 
 
 def _written(value: object) -> str:
@@ -88,9 +94,7 @@ def _written(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
-    if isinstance(value, np.datetime64):
-        return str(np.datetime_as_string(value, unit="ms")).replace("T", " ")
-    return "–" if value is None or value is pd.NaT else str(value)
+    return "–" if value is None else str(value)
 
 
 def _is_text(values: pd.Series[Any]) -> bool:
