@@ -11,7 +11,7 @@ import pytest
 from workbench.errors import ReportError
 from workbench.parameters import check, declared, parse
 
-CELL = '''window: str = "10s"  # with = and "quotes"
+CELL = """window: str = "10s"  # with = and "quotes"
 threshold: int = 3
 rate: float = 50.0
 quiet: bool = False
@@ -19,7 +19,7 @@ seeds: list[int] = [1, 2]
 prices: "dict[str, float]" = {}
 anything = None
 plain = 7
-print("no parameter")'''
+print("no parameter")"""
 
 
 @pytest.fixture
@@ -72,7 +72,10 @@ def test_a_word_becomes_a_value_of_the_declared_type(notebook: Path, word: str, 
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("treshold=4", r"no parameter 'treshold' \(did you mean 'threshold'\?\); nb.ipynb takes window: str = '10s', thr"),
+        (
+            "treshold=4",
+            r"no parameter 'treshold' \(did you mean 'threshold'\?\); nb.ipynb takes window: str = '10s', thr",
+        ),
         ("threshold=four", r"'threshold' is 'four', expected int; nb.ipynb takes .*rate: float = 50.0"),
         ("threshold=4.0", r"'threshold' is '4.0', expected int"),
         ("threshold=true", r"'threshold' is 'true', expected int"),
@@ -123,7 +126,9 @@ def test_a_secret_is_refused_unquoted_and_the_environment_is_named(notebook: Pat
             check(notebook, {"seeds": ["password=x"]})
 
 
-@pytest.mark.parametrize("value", ["/logs/secretary.log", "Tokens of the week", "https://shop.example:8080/a@b", "risk-" * 9])
+@pytest.mark.parametrize(
+    "value", ["/logs/secretary.log", "Tokens of the week", "https://shop.example:8080/a@b", "risk-" * 9]
+)
 def test_what_only_resembles_a_secret_is_taken(notebook: Path, value: str) -> None:
     check(notebook, {"window": value})
 
