@@ -190,7 +190,7 @@ def _facts(nb: NotebookNode) -> Iterator[tuple[str, str]]:
         yield "Run at", f"{run['start_time'][:19].replace('T', ' ')} UTC"
     for name, value in run.get("parameters", {}).items():
         # Whoever gets the report has no use for where a file lay on this machine.
-        if value not in ("", False) and name != "title":
+        if value != "" and value is not False and name != "title":
             yield (
                 name,
                 first_line(Path(value).name if isinstance(value, str) and Path(value).is_absolute() else str(value)),
