@@ -165,11 +165,13 @@ def test_the_notebook_applies_a_choice_to_a_detector_that_is_running(connection:
     parameters.source = parameters.source.replace("live: bool = False", "live: bool = True")
     nbformat.write(notebook, root / NOTEBOOK)
     env = {"WORKBENCH_BROKERS": connection.bootstrap, "PYTHONPATH": str(ROOT)}
-    with jupyter_lab(root, tmp_path / "home", env=env) as lab, browser_page(1400, 1250) as (page, _):
+    home = tmp_path / "home"
+    with jupyter_lab(root, home, env=env, whole=True) as lab, browser_page(1400, 1250) as (page, _):
         open_notebook(page, lab, NOTEBOOK)
         run_all(page)
         page.wait_for_selector(".jp-RenderedJSON", timeout=120_000)
         page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
+        until(lambda: chosen(page)[:2] == ["40s", "4"], 20, said="the board begins with the best rule")
         page.mouse.click(*cell_place(page, "20s", "5"))
         until(lambda: chosen(page)[:2] == ["20s", "5"], 20, said="the charts follow the click on the cell")
         page.locator("button.mod-primary").click()
