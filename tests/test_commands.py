@@ -114,7 +114,7 @@ def test_verdicts_are_followed_until_the_limit(
         (["detect", "--threshold", "three"], 2, "invalid int value: 'three'"),
         (["detect", "--window", "10"], 1, "not a duration: '10'; write a number and a unit"),
         (["replay", "no-such.log"], 1, "no-such.log"),
-        (["replay", str(SAMPLE_LOG), "--map", "session_id"], 1, "--map takes FIELD=COLUMN"),
+        (["replay", str(SAMPLE_LOG), "--map", "session_id"], 1, "columns are named FIELD=COLUMN"),
         (["broker", "status", "--brokers", "127.0.0.1:1"], 1, "127.0.0.1:1"),
         (["audit", "--brokers", "nonsense"], 1, "nonsense"),
         (["run", "--out", "report.pdf"], 1, "give the name of an .html file"),

@@ -181,12 +181,7 @@ def replay(args: Namespace) -> int:
     from workbench import readers, sender
     from workbench.broker import ensure_topics
 
-    mapping = {}
-    for pair in args.map:
-        field, equals, column = pair.partition("=")
-        if not (field and equals and column):
-            raise ClickError(f"--map takes FIELD=COLUMN, as session_id=visitor: got {pair!r}")
-        mapping[field] = column
+    mapping = readers.read_mapping(",".join(args.map))
     bars = sys.stderr.isatty()
     recording = readers.read(args.file, args.format, mapping or None, args.assets, args.idle_gap, progress=bars)
     say(f"{args.file}: {recording}")
