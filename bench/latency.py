@@ -62,7 +62,7 @@ def judged(connection: Connection, rate: float, seconds: float, every: str) -> N
         print(f"started after {started - begin:.1f} s", flush=True)
         sent = paced(connection, topics.clicks, rate, seconds)
         handle.wait_until_caught_up("60s")
-        reports = list(handle._query.recentProgress) if handle._query else []
+        reports = list(handle._judging._query.reports) if handle._judging._query else []
         ends = [p["timestamp"] for p in reports[1:]]  # a batch begins as the one before has ended
     reader.stop()
     missing = [click for click in sent if click not in reader.received]
