@@ -13,8 +13,11 @@ import psutil
 from rig import oracle, private_broker
 
 from workbench import detector
-from workbench.broker import Topics, end_offsets, ensure_topics
+from workbench.broker import Topics, ensure_topics
+from workbench.positions import Positions
 from workbench.rule import Rule
+
+LONGEST_S = 300.0
 
 
 def main() -> None:
@@ -23,12 +26,12 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     asked = options.parse_args()
     with private_broker() as connection:
+        topics = Topics()
+        positions = Positions(connection, topics, ensure_topics(connection, topics))
 
         def written(*names: str) -> int:
-            return sum(sum(end_offsets(connection, name).values()) for name in names)
+            return sum(sum(positions.ends(name).values()) for name in names)
 
-        topics = Topics()
-        ensure_topics(connection, topics)
         with detector.start(Rule(), connection, checkpoint_every="60s") as handle:
             handle.wait_until_started()
             java = next(p for p in psutil.Process().children(recursive=True) if "pyspark-shell" in p.cmdline())
@@ -46,9 +49,12 @@ def main() -> None:
                 # looked at: a reader would take its share of the processors.
                 head, since = written(topics.verdicts), time.monotonic()
                 while written(topics.verdicts, topics.dead_letters) < goal:
+                    if handle.state != "running" or time.monotonic() > since + LONGEST_S:
+                        break
                     time.sleep(0.1)
                 seconds = time.monotonic() - since
                 after = written(topics.verdicts)
+                handle.wait_until_caught_up("60s")  # not timed: says what went wrong, or that nothing is left
                 used = (sum(java.cpu_times()[:2]) - cpu) / (after - before) * 1e6
                 rss = java.memory_info().rss / 1e6
                 print(
