@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
 
-from workbench import __version__, commands, detect_job, main_job, notebooks, verdict_lines
+from workbench import __version__, commands, detect_job, main_job, notebooks, tune_job, verdict_lines
 from workbench.errors import WorkbenchError
 
 __all__ = ["main"]
@@ -104,6 +104,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     _add_verdicts(command("verdicts", verdict_lines.verdicts, "Print the verdicts of the topic, oldest first", topics))
     made = command("audit", commands.audit, "Hold every verdict on the topic against the rule", topics)
     _add_rule(made, "default: the rule that each verdict names")
+    _add_tune(command("tune", tune_job.tune, "Say what other windows and thresholds would flag of recorded clicks"))
     return parser, list(found.choices)
 
 
@@ -155,16 +156,41 @@ def _add_traffic(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="access log, CSV, Parquet or JSON Lines, packed with gzip or not")
+    _add_file(parser)
     text = 'how many times as fast as recorded, or "max"; default: %(default)g'
     parser.add_argument("--speed", type=_speed, default=60.0, metavar="N|max", help=text)
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    text = "access log, CSV, Parquet or JSON Lines, packed with gzip or not"
+    parser.add_argument("file", metavar="FILE", help=text)
     formats = ("log", "csv", "parquet", "jsonl")
     parser.add_argument("--format", choices=formats, help="default: told from the file")
     text = "column of a table that holds a field, as session_id=visitor; may be given more than once"
     parser.add_argument("--map", action="append", default=[], metavar="FIELD=COLUMN", help=text)
-    parser.add_argument("--assets", action="store_true", help="of a log, send images, scripts and the like too")
+    parser.add_argument("--assets", action="store_true", help="of a log, take images, scripts and the like too")
     text = f"of a log, the pause that ends a session; default: %(default)s ({_DURATION})"
     parser.add_argument("--idle-gap", default="30m", metavar="DURATION", help=text)
+
+
+def _add_tune(parser: argparse.ArgumentParser) -> None:
+    _add_file(parser)
+    text = "to try: a range of round durations or a list, as 2s,10s,1m; default: %(default)s"
+    parser.add_argument("--windows", default="1s..60s", metavar="RANGE", help=text)
+    text = "to try: a range or a list; default: %(default)s"
+    parser.add_argument("--thresholds", default="2..10", metavar="RANGE", help=text)
+    text = "what makes a rule the best, where clicks have labels; default: %(default)s"
+    parser.add_argument("--by", choices=("f1", "cost"), default="f1", help=text)
+    text = "cost of a fraudulent click that is paid; default: %(default)g"
+    parser.add_argument("--paid-fraud", type=float, default=1.0, metavar="PRICE", help=text)
+    text = "cost of a good click that is refused; default: %(default)g"
+    parser.add_argument("--refused-good", type=float, default=1.0, metavar="PRICE", help=text)
+    text = "labels that mean fraud, with commas; default: %(default)s"
+    parser.add_argument("--fraud-labels", default="burst_bot,drip_bot,rotating_bot", metavar="LABEL[,…]", help=text)
+    parser.add_argument("--top", type=_positive, default=10, metavar="N", help="rules to print; default: %(default)s")
+    text = "read with Spark: for CSV and Parquet larger than memory"
+    parser.add_argument("--spark", action="store_true", help=text)
+    parser.add_argument("--master", metavar="URL", help="Spark cluster for --spark; default: this process")
 
 
 def _add_detect(parser: argparse.ArgumentParser) -> None:

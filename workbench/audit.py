@@ -7,7 +7,6 @@ one batch with `rule.judge` and compares the verdicts one by one. Where a click 
 from __future__ import annotations
 
 import re
-import time
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -17,19 +16,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from kafka import TopicPartition
 from tqdm.auto import tqdm
 
 from workbench.broker import Connection, Topics, begin_offsets, end_offsets
 from workbench.clicks import TICK_VALUE, parse
-from workbench.errors import BrokerError, ClickError, VerdictError
+from workbench.errors import ClickError, VerdictError
 from workbench.rule import Rule, judge
+from workbench.topic_records import records
 from workbench.verdict_table import read_fields
-from workbench.verdicts import consumer_at, dead_letter
+from workbench.verdicts import dead_letter
 
 __all__ = ["Audit", "audit"]
 
-SILENCE_S = 30.0
 EXAMPLES = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RULE_ID = re.compile(r"([0-9]+)-in-([0-9]+[a-z]+)")
@@ -102,10 +100,12 @@ def audit(
         total=total, unit=" records", unit_scale=True, desc="audit", disable=not progress, mininterval=0.25
     ) as bar:
         letters = _read_letters(
-            _records(connection, topics.dead_letters, spans, bar), topics.clicks, spans[topics.clicks]
+            records(connection, topics.dead_letters, *spans[topics.dead_letters], bar),
+            topics.clicks,
+            spans[topics.clicks],
         )
-        given = _read_verdicts(_records(connection, topics.verdicts, spans, bar), spans[topics.clicks])
-        found = _read_clicks(_records(connection, topics.clicks, spans, bar), letters)
+        given = _read_verdicts(records(connection, topics.verdicts, *spans[topics.verdicts], bar), spans[topics.clicks])
+        found = _read_clicks(records(connection, topics.clicks, *spans[topics.clicks], bar), letters)
     return _compare(found, given, letters, rule)
 
 
@@ -123,30 +123,6 @@ class _Verdicts:
 
 
 Span = tuple[dict[int, int], dict[int, int]]
-
-
-def _records(connection: Connection, topic: str, spans: dict[str, Span], bar: tqdm[Any]) -> Iterator[Any]:
-    """Every record of a topic from its begin offsets to its end offsets."""
-    begin, end = spans[topic]
-    positions = {TopicPartition(topic, p): begin[p] for p in end if end[p] > begin[p]}
-    if not positions:
-        return
-    consumer = consumer_at(connection, positions)
-    try:
-        heard = time.monotonic()
-        while left := [place for place in positions if consumer.position(place) < end[place.partition]]:
-            for place, records in consumer.poll(timeout_ms=500, max_records=5000).items():
-                heard = time.monotonic()
-                for record in records:
-                    if record.offset < end[place.partition]:
-                        yield record
-                bar.update(len(records))
-            if time.monotonic() - heard > SILENCE_S:
-                where = f"partitions {[place.partition for place in left]} of {topic!r}"
-                what = f"{where} at {connection.bootstrap} gave nothing for {SILENCE_S:.0f} s before their end"
-                raise BrokerError(f"{what}. Fix: look at `workbench broker status`")
-    finally:
-        consumer.close()
 
 
 def _read_letters(records: Iterator[Any], topic: str, span: Span) -> dict[tuple[int, int], str]:

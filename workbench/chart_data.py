@@ -80,6 +80,7 @@ class View:
     detail: str = ""
     empty: str = ""
     yaxis: dict[str, Any] = field(default_factory=dict)
+    xaxis: dict[str, Any] = field(default_factory=dict)
 
 
 def epoch_us(times: pd.Series[Any]) -> Ints:

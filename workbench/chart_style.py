@@ -13,7 +13,21 @@ from typing import Any, Final
 import plotly.graph_objects as go
 import plotly.io as pio
 
-__all__ = ["CONFIG", "FLAGGED", "INK", "MUTED", "OVERVIEW", "PANELS", "TEMPLATE", "TIME", "Panel"]
+__all__ = [
+    "CONFIG",
+    "FLAGGED",
+    "GOOD",
+    "INK",
+    "MUTED",
+    "OVERVIEW",
+    "P50",
+    "P99",
+    "PANELS",
+    "TEMPLATE",
+    "TIME",
+    "Panel",
+    "Place",
+]
 
 CONFIG: Final[dict[str, Any]] = {
     # On by default since plotly.js 4: one click would send the data to a public server.
@@ -176,8 +190,10 @@ PANELS: Final[dict[str, Panel]] = {
     ),
 }
 
-# Where each panel lies in the overview: its part of the width and of the height.
-OVERVIEW: Final = {
+Place = tuple[tuple[float, float], tuple[float, float]]
+"""Where a panel lies in a figure: its part of the width and of the height."""
+
+OVERVIEW: Final[dict[str, Place]] = {
     "rates": ((0.0, 0.5), (0.64, 1.0)),
     "latency": ((0.66, 1.0), (0.64, 1.0)),
     "timeline": ((0.0, 0.5), (0.0, 0.5)),

@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 from workbench import chart_data
 from workbench.chart_data import View
 from workbench.chart_label import label
-from workbench.chart_style import CONFIG, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME
+from workbench.chart_style import CONFIG, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
 
 __all__ = [
     "CONFIG",
@@ -36,7 +36,12 @@ __all__ = [
 AnyFigure = TypeVar("AnyFigure", bound=go.Figure)
 
 
-def skeleton(figure: AnyFigure, panels: Sequence[str] = tuple(OVERVIEW)) -> AnyFigure:
+def skeleton(
+    figure: AnyFigure,
+    panels: Sequence[str] = tuple(OVERVIEW),
+    styles: Mapping[str, Panel] = PANELS,
+    places: Mapping[str, Place] = OVERVIEW,
+) -> AnyFigure:
     """Put the empty panels into an empty figure or figure widget: one fills it, four make the overview."""
     whole = ((0.0, 1.0), (0.0, 1.0))
     layout: dict[str, Any] = {
@@ -52,8 +57,8 @@ def skeleton(figure: AnyFigure, panels: Sequence[str] = tuple(OVERVIEW)) -> AnyF
     }
     in_legend: set[str] = set()
     for number, name in enumerate(panels, start=1):
-        panel, suffix = PANELS[name], str(number) if number > 1 else ""
-        x, y = OVERVIEW[name] if len(panels) > 1 else whole
+        panel, suffix = styles[name], str(number) if number > 1 else ""
+        x, y = places[name] if len(panels) > 1 else whole
         matches = {"matches": "x"} if number > 1 and panel.xaxis is TIME else {}
         layout[f"xaxis{suffix}"] = {"domain": x, "anchor": f"y{suffix}", **panel.xaxis, **matches}
         layout[f"yaxis{suffix}"] = {"domain": y, "anchor": f"x{suffix}", **panel.yaxis}
@@ -120,6 +125,7 @@ def apply(figure: go.Figure, shown: Mapping[str, View]) -> None:
         trace.update(shown[panel].traces.get(key, {}), overwrite=True)
         view, y_name = shown[panel], (trace.yaxis or "y").replace("y", "yaxis")
         figure.layout[y_name].update(view.yaxis)
+        figure.layout[y_name.replace("y", "x", 1)].update(view.xaxis)
         # Without data a date axis would read 2000, and a value axis minus one to six.
         blank = bool(view.empty)
         figure.layout[y_name].visible = not blank

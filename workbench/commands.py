@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from workbench.broker import Connection, Topics
+    from workbench.readers import Recording
     from workbench.traffic import Mix
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "connect",
     "doctor",
     "environ",
+    "mapping_of",
     "plain",
+    "read_file",
     "replay",
     "say",
     "topics",
@@ -178,24 +181,10 @@ def _mix(text: str) -> Mix:
 
 
 def replay(args: Namespace) -> int:
-    from workbench import readers, sender
+    from workbench import sender
     from workbench.broker import ensure_topics
 
-    mapping = {}
-    for pair in args.map:
-        field, equals, column = pair.partition("=")
-        if not (field and equals and column):
-            raise ClickError(f"--map takes FIELD=COLUMN, as session_id=visitor: got {pair!r}")
-        mapping[field] = column
-    bars = sys.stderr.isatty()
-    recording = readers.read(args.file, args.format, mapping or None, args.assets, args.idle_gap, progress=bars)
-    say(f"{args.file}: {recording}")
-    for line in recording.rejected.head(_REJECTED_SHOWN).itertuples():
-        say(f"  rejected line {line.line}: {line.reason}: {plain(str(line.text))}")
-    if recording.clicks.empty:
-        raise ClickError(
-            f"{args.file} holds no clicks to send. Fix: see what was rejected, or try --format or --assets"
-        )
+    recording, bars = read_file(args), sys.stderr.isatty()
     names, connection = topics_of(args), connect(args)
     ensure_topics(connection, names)
     sent = sender.replay(recording, connection, speed=args.speed, topic=names.clicks, progress=bars)
@@ -204,6 +193,31 @@ def replay(args: Namespace) -> int:
         f"moved by {sent.shift.total_seconds():+,.0f} s so that the last happened just now."
     )
     return 0
+
+
+def mapping_of(args: Namespace) -> dict[str, str]:
+    """Field of a click → column, as --map names them."""
+    mapping = {}
+    for pair in args.map:
+        field, equals, column = pair.partition("=")
+        if not (field and equals and column):
+            raise ClickError(f"--map takes FIELD=COLUMN, as session_id=visitor: got {pair!r}")
+        mapping[field] = column
+    return mapping
+
+
+def read_file(args: Namespace) -> Recording:
+    """The clicks of the file that was named; what was rejected is told on stderr."""
+    from workbench import readers
+
+    bars = sys.stderr.isatty()
+    recording = readers.read(args.file, args.format, mapping_of(args) or None, args.assets, args.idle_gap, bars)
+    say(f"{args.file}: {recording}")
+    for line in recording.rejected.head(_REJECTED_SHOWN).itertuples():
+        say(f"  rejected line {line.line}: {line.reason}: {plain(str(line.text))}")
+    if recording.clicks.empty:
+        raise ClickError(f"{args.file} holds no clicks. Fix: see what was rejected, or try --format or --assets")
+    return recording
 
 
 def audit(args: Namespace) -> int:

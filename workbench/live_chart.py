@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from workbench import chart_data, chart_style, charts
 from workbench.chart_data import epoch_us
 from workbench.chart_label import label
+from workbench.figure_widget import SharedFigure, StaticFigure
 
 __all__ = ["Feed", "LiveChart"]
 
@@ -29,26 +30,6 @@ class Feed(Protocol):
     def frame(self) -> pd.DataFrame:
         """The verdicts, newest included: the frame `charts` takes."""
         ...
-
-
-class _Widget(go.FigureWidget):  # type: ignore[misc]
-    """A figure widget for two threads: the updater's, and the kernel's when the browser reports a zoom.
-
-    While the kernel applies what the browser says, it holds back every message to the browser and keeps
-    only the last of each name: an update sent from another thread in that moment would be lost.
-    """
-
-    def __init__(self) -> None:
-        self._update_lock = threading.RLock()
-        super().__init__()
-        self._config = charts.CONFIG
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        with self._update_lock:
-            super().set_state(sync_data)
-
-    def __repr__(self) -> str:  # a notebook stores it beside the picture, and Plotly's holds all the data
-        return "Live chart"
 
 
 class LiveChart:
@@ -71,7 +52,7 @@ class LiveChart:
             raise ValueError(f"window_s is {window_s!r}; it must be more than 0 seconds")
         self.error: Exception | None = None
         self._feed, self._period_s, self._window_us, self._clock = feed, 1 / hz, round(window_s * 1e6), clock
-        self._widget = charts.skeleton(_Widget())
+        self._widget = charts.skeleton(SharedFigure("Live chart"))
         self._widget.add_annotation(
             name="error",
             xref="paper",
@@ -124,12 +105,12 @@ class LiveChart:
             self._thread = None
         handles, self._handles = self._handles, []
         for handle in handles:
-            handle.update(_Static(self.figure()))
+            handle.update(StaticFigure(self.figure(), "Live chart, stopped"))
 
     def show(self) -> None:
         """Show the chart here, moving."""
         self.start()
-        with self._widget._update_lock:
+        with self._widget.lock:
             handle = display(self._widget, display_id=True)
         if handle is not None:  # None outside of IPython, where there is nothing to show it on
             self._handles.append(handle)
@@ -169,7 +150,7 @@ class LiveChart:
 
     def figure(self) -> go.Figure:
         """A static copy of what is drawn now."""
-        with self._widget._update_lock:
+        with self._widget.lock:
             figure = go.Figure(self._widget)
         return figure
 
@@ -183,7 +164,7 @@ class LiveChart:
         shown = charts.views(recent, span_us=span_us)
         low_us, high_us = span_us or (0, 0)
         marks = [mark for mark in tuple(self._marks) if low_us <= mark[0] <= high_us]
-        with self._widget._update_lock, self._widget.batch_update():
+        with self._widget.lock, self._widget.batch_update():
             charts.apply(self._widget, shown)
             self._widget.layout.shapes = [
                 line for mark in marks for line in _lines(*mark, middle_us=(low_us + high_us) // 2)
@@ -211,7 +192,7 @@ class LiveChart:
             except Exception as error:  # noqa: BLE001
                 self.error = error
                 text = f"<b>Stopped:</b> {label(f'{type(error).__name__}: {error}', 120)}"
-                with self._widget._update_lock, self._widget.batch_update():
+                with self._widget.lock, self._widget.batch_update():
                     self._widget.update_annotations({"text": text, "visible": True}, selector={"name": "error"})
                 return
             if self._stopping.wait(max(self._period_s - (time.monotonic() - began), 0.05)):
@@ -228,19 +209,6 @@ class LiveChart:
 
     def __repr__(self) -> str:
         return f"LiveChart({'running' if self.running else 'stopped'}, {self._points} points)"
-
-
-class _Static:
-    """A figure as the one MIME type that JupyterLab, papermill and the report all draw."""
-
-    def __init__(self, figure: go.Figure) -> None:
-        self._figure = figure
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {
-            "application/vnd.plotly.v1+json": {**self._figure.to_plotly_json(), "config": charts.CONFIG},
-            "text/plain": "Live chart, stopped",
-        }
 
 
 def _lines(at_us: int, text: str, *, middle_us: int) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import ClickError, RuleError
 
-__all__ = ["Rule", "clicks_in_window", "duration", "flag", "format_duration", "judge"]
+__all__ = ["Rule", "clicks_in_window", "duration", "flag", "format_duration", "judge", "require_clicks"]
 
 MICROSECOND = timedelta(microseconds=1)
 MILLISECOND = timedelta(milliseconds=1)
@@ -36,6 +36,7 @@ HIGHEST_THRESHOLD = 1000
 
 _UNIT_US = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 _DURATION = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,6})?) ?(h|m|s|ms|us)")
+_IDENTITY = ["click_id", "session_id", "url", "ts"]
 
 
 def duration(value: timedelta | str) -> timedelta:
@@ -198,25 +199,28 @@ def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
 
     Raises ClickError when a column is missing, holds empty cells or, for ts, has no time zone.
     """
-    identity = ["click_id", "session_id", "url", "ts"]
-    missing = [name for name in identity if name not in clicks.columns]
-    if missing:
-        raise ClickError(f"clicks lack the column {missing[0]!r}: got {list(map(str, clicks.columns))}")
-    if not isinstance(clicks["ts"].dtype, pd.DatetimeTZDtype):
-        got = clicks["ts"].dtype
-        raise ClickError(f"column 'ts' must have a time zone: got {got}; use pd.to_datetime(..., utc=True)")
-    empty = clicks[identity].isna().any()
-    if empty.any():
-        raise ClickError(f"clicks have empty cells in the column {empty.idxmax()!r}; drop or fill them first")
-
+    require_clicks(clicks)
     clicks = clicks.assign(ts=clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us"))
-    once = clicks.drop_duplicates(identity).sort_values("ts", kind="stable", ignore_index=True)
+    once = clicks.drop_duplicates(_IDENTITY).sort_values("ts", kind="stable", ignore_index=True)
     ts_us = once["ts"].astype("int64").to_numpy()
     group = once.groupby(["session_id", "url"], sort=False, observed=True).ngroup().to_numpy()
     order = np.lexsort((ts_us, group))
     count = np.empty(len(once), np.int64)
     count[order] = clicks_in_window(group[order], ts_us[order], rule)
     return once.assign(clicks_in_window=count, fraud=count >= rule.threshold)
+
+
+def require_clicks(clicks: pd.DataFrame) -> None:
+    """Raise ClickError unless the columns that identify a click are there and full, and ts has a time zone."""
+    missing = [name for name in _IDENTITY if name not in clicks.columns]
+    if missing:
+        raise ClickError(f"clicks lack the column {missing[0]!r}: got {list(map(str, clicks.columns))}")
+    if not isinstance(clicks["ts"].dtype, pd.DatetimeTZDtype):
+        got = clicks["ts"].dtype
+        raise ClickError(f"column 'ts' must have a time zone: got {got}; use pd.to_datetime(..., utc=True)")
+    empty = clicks[_IDENTITY].isna().any()
+    if empty.any():
+        raise ClickError(f"clicks have empty cells in the column {empty.idxmax()!r}; drop or fill them first")
 
 
 def _integers(name: str, values: ArrayLike) -> NDArray[np.int64]:
