@@ -151,7 +151,7 @@ def test_tune_with_spark_prints_the_same(tmp_path: Path, capsys: pytest.CaptureF
         (["detect", "--threshold", "three"], 2, "invalid int value: 'three'"),
         (["detect", "--window", "10"], 1, "not a duration: '10'; write a number and a unit"),
         (["replay", "no-such.log"], 1, "no-such.log"),
-        (["replay", str(SAMPLE_LOG), "--map", "session_id"], 1, "--map takes FIELD=COLUMN"),
+        (["replay", str(SAMPLE_LOG), "--map", "session_id"], 1, "columns are named FIELD=COLUMN"),
         (["tune", "no-such.log"], 1, "no-such.log"),
         (["tune", str(SAMPLE_LOG), "--windows", "9s..1s"], 1, "windows must rise: got '9s..1s'; write 1s..9s"),
         (["tune", str(SAMPLE_LOG), "--thresholds", "some"], 1, "threshold must be a whole number"),
@@ -182,7 +182,7 @@ def test_every_command_explains_itself_and_the_version_is_told(capsys: pytest.Ca
     with pytest.raises(SystemExit):
         main(["--help"])
     told = capsys.readouterr().out
-    commands = ["run", "lab", "doctor", "broker", "topics", "traffic", "replay", "detect", "verdicts", "audit", "tune"]
+    commands = ["run", "lab", "doctor", "broker", "topics", "traffic", "replay", "detect", "verdicts", "audit", "tune", "report"]
     for name in commands:
         assert f"\n    {name} " in told
         with pytest.raises(SystemExit) as end:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
 
-from workbench import __version__, commands, detect_job, main_job, notebooks, tune_job, verdict_lines
+from workbench import __version__, commands, detect_job, main_job, notebooks, report_job, tune_job, verdict_lines
 from workbench.errors import WorkbenchError
 
 __all__ = ["main"]
@@ -105,6 +105,8 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     made = command("audit", commands.audit, "Hold every verdict on the topic against the rule", topics)
     _add_rule(made, "default: the rule that each verdict names")
     _add_tune(command("tune", tune_job.tune, "Say what other windows and thresholds would flag of recorded clicks"))
+    text = "Make one HTML file of recorded clicks, and evidence: what was flagged, and why"
+    _add_report(command("report", report_job.report, text, topics))
     return parser, list(found.choices)
 
 
@@ -156,25 +158,43 @@ def _add_traffic(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
-    _add_file(parser)
+    _add_clicks_file(parser)
     text = 'how many times as fast as recorded, or "max"; default: %(default)g'
     parser.add_argument("--speed", type=_speed, default=60.0, metavar="N|max", help=text)
 
 
-def _add_file(parser: argparse.ArgumentParser) -> None:
-    text = "access log, CSV, Parquet or JSON Lines, packed with gzip or not"
-    parser.add_argument("file", metavar="FILE", help=text)
+def _add_clicks_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="access log, CSV, Parquet or JSON Lines, packed with gzip or not")
+    _add_file(parser, idle_gap="30m")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    text = "access log, CSV, Parquet or JSON Lines, packed or not; default: the clicks on the topic"
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help=text)
+    _add_rule(parser, "default: 3 in 10s")
+    text = "the report, one file that opens offline; default: FILE-report.html in this folder"
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--evidence", type=Path, metavar="FILE", help="write each flagged click, and why, as CSV too")
+    parser.add_argument("--show-ips", action="store_true", help="whole addresses instead of their networks, in both")
+    parser.add_argument("--title", metavar="TEXT", help="of the report; default: made of the file's name")
+    text = "another parameter of the notebook, or any of these by its name; may be given more than once"
+    parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help=text)
+    _add_file(parser)
+
+
+def _add_file(parser: argparse.ArgumentParser, idle_gap: str | None = None) -> None:
+    """How a file is read. Without an `idle_gap` the job has its own, of the same length."""
     formats = ("log", "csv", "parquet", "jsonl")
     parser.add_argument("--format", choices=formats, help="default: told from the file")
     text = "column of a table that holds a field, as session_id=visitor; may be given more than once"
     parser.add_argument("--map", action="append", default=[], metavar="FIELD=COLUMN", help=text)
-    parser.add_argument("--assets", action="store_true", help="of a log, take images, scripts and the like too")
-    text = f"of a log, the pause that ends a session; default: %(default)s ({_DURATION})"
-    parser.add_argument("--idle-gap", default="30m", metavar="DURATION", help=text)
+    parser.add_argument("--assets", action="store_true", help="of a log, count images, scripts and the like too")
+    text = f"of a log, the pause that ends a session; default: 30m ({_DURATION})"
+    parser.add_argument("--idle-gap", default=idle_gap, metavar="DURATION", help=text)
 
 
 def _add_tune(parser: argparse.ArgumentParser) -> None:
-    _add_file(parser)
+    _add_clicks_file(parser)
     text = "to try: a range of round durations or a list, as 2s,10s,1m; default: %(default)s"
     parser.add_argument("--windows", default="1s..60s", metavar="RANGE", help=text)
     text = "to try: a range or a list; default: %(default)s"

@@ -181,7 +181,7 @@ def timeline(verdicts: pd.DataFrame, sessions: int = 20) -> View:
             "x": clock,
             "y": row[kept].astype(np.float64),
             "hovertext": [
-                f"<b>{label(ids[i])}</b><br>{label(urls[i], 72)}<br>{at[11:]} UTC, {seen[i]} in the window"
+                f"<b>{label(ids[i])}</b><br>{label(urls[i], 72)}<br>{at.replace('T', ' ')} UTC, {seen[i]} in the window"
                 for i, at in zip(kept.tolist(), clock, strict=True)
             ],
         }

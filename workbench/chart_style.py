@@ -98,11 +98,12 @@ TIME: Final = {
     "tickformatstops": [
         {"dtickrange": [None, 1000], "value": "%H:%M:%S.%L"},
         {"dtickrange": [1000, 60_000], "value": "%H:%M:%S"},
-        {"dtickrange": [60_000, 86_400_000], "value": "%H:%M"},
+        {"dtickrange": [60_000, 3_600_000], "value": "%H:%M"},
+        {"dtickrange": [3_600_000, 86_400_000], "value": "%H:%M\n%-d %b %Y"},  # the day, where it changes
     ],
 }
 _HOVER: Final = "%{hovertext}<extra></extra>"
-_AT: Final = "<br>%{x|%H:%M:%S} UTC<extra></extra>"
+_AT: Final = "<br>%{x|%Y-%m-%d %H:%M:%S} UTC<extra></extra>"
 _RATE: Final = "%{fullData.name}: %{y:,.1f} clicks/s<br>share flagged: %{customdata:.1f}%" + _AT
 _LATENCY: Final = "%{fullData.name}: %{y:,.0f} ms" + _AT
 
@@ -130,7 +131,7 @@ PANELS: Final[dict[str, Panel]] = {
         traces={
             "good": _named("not flagged", type="bar", marker={"color": GOOD}, hovertemplate=_RATE),
             "flagged": _named("flagged", type="bar", marker={"color": FLAGGED}, hovertemplate=_RATE),
-            "span": _SPAN,
+            "span": {**_SPAN, "y": [0, 0]},  # a log of days has far less than one click a second
         },
         xaxis=TIME,
         yaxis={"rangemode": "tozero", "title": {"text": "clicks/s"}},

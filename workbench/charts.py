@@ -111,9 +111,12 @@ def views(
         "top": lambda: chart_data.top(verdicts, n),
     }
     shown = {name: reduce[name]() for name in panels}
+    ts_us = chart_data.epoch_us(verdicts["ts"])
+    # A trace without times would begin in 1970, and the axis with it.
+    span = span_us or ((int(ts_us.min()), int(ts_us.max())) if len(ts_us) else ())
     for name, view in shown.items():
-        if span_us and "span" in PANELS[name].traces:
-            view.traces["span"] = {"x": chart_data.iso(np.array(span_us))}
+        if "span" in PANELS[name].traces:
+            view.traces["span"] = {"x": chart_data.iso(np.array(span, np.int64))}
     return shown
 
 

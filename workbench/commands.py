@@ -26,7 +26,6 @@ __all__ = [
     "connect",
     "doctor",
     "environ",
-    "mapping_of",
     "plain",
     "read_file",
     "replay",
@@ -195,23 +194,13 @@ def replay(args: Namespace) -> int:
     return 0
 
 
-def mapping_of(args: Namespace) -> dict[str, str]:
-    """Field of a click → column, as --map names them."""
-    mapping = {}
-    for pair in args.map:
-        field, equals, column = pair.partition("=")
-        if not (field and equals and column):
-            raise ClickError(f"--map takes FIELD=COLUMN, as session_id=visitor: got {pair!r}")
-        mapping[field] = column
-    return mapping
-
-
 def read_file(args: Namespace) -> Recording:
     """The clicks of the file that was named; what was rejected is told on stderr."""
     from workbench import readers
 
+    mapping = readers.read_mapping(",".join(args.map))
     bars = sys.stderr.isatty()
-    recording = readers.read(args.file, args.format, mapping_of(args) or None, args.assets, args.idle_gap, bars)
+    recording = readers.read(args.file, args.format, mapping or None, args.assets, args.idle_gap, bars)
     say(f"{args.file}: {recording}")
     for line in recording.rejected.head(_REJECTED_SHOWN).itertuples():
         say(f"  rejected line {line.line}: {line.reason}: {plain(str(line.text))}")

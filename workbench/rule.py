@@ -27,7 +27,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import ClickError, RuleError
 
-__all__ = ["Rule", "clicks_in_window", "duration", "flag", "format_duration", "judge", "require_clicks"]
+__all__ = [
+    "Rule",
+    "clicks_in_window",
+    "duration",
+    "flag",
+    "format_duration",
+    "judge",
+    "require_clicks",
+    "window_bounds",
+]
 
 MICROSECOND = timedelta(microseconds=1)
 MILLISECOND = timedelta(milliseconds=1)
@@ -161,10 +170,23 @@ def clicks_in_window(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[
 
     >>> clicks_in_window([7, 7, 7, 8], [0, 4, 1_000_000, 1_000_001], Rule("1s"))
     array([1, 2, 2, 1])
+    """
+    first, last = window_bounds(group, ts_us, rule)
+    return last - first + 1
 
-    All groups are laid end to end on one line of time, and one binary search counts for all of them. A gap
+
+def window_bounds(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give for each click at t the places of the first and of the last click of its group in (t - window, t].
+
+    Arguments and errors as for `flag`. Returns two arrays of integers of shape (n,); the last is the click itself, or
+    one at the same microsecond.
+
+    >>> window_bounds([7, 7, 7, 8], [0, 4, 1_000_000, 1_000_001], Rule("1s"))
+    (array([0, 0, 1, 3]), array([0, 1, 2, 3]))
+
+    All groups are laid end to end on one line of time, and one binary search finds the places for all of them. A gap
     of a window or more between neighbours is drawn exactly one window long, and so is the step from one group
-    to the next: clicks that far apart never count for each other, so no count changes, and 64 bits are enough
+    to the next: clicks that far apart never count for each other, so nothing changes, and 64 bits are enough
     for 10^8 clicks with a window of 24 h.
     """
     group, ts_us = _integers("group", group), _integers("ts_us", ts_us)
@@ -177,9 +199,9 @@ def clicks_in_window(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[
 
     line = np.zeros(len(ts_us), np.int64)
     line[1:] = np.cumsum(np.where(other_group, rule.window_us, np.minimum(step, rule.window_us)))
-    upto_t = np.searchsorted(line, line, side="right")
-    upto_window_start = np.searchsorted(line, line - rule.window_us, side="right")
-    return (upto_t - upto_window_start).astype(np.int64, copy=False)
+    first = np.searchsorted(line, line - rule.window_us, side="right")
+    last = np.searchsorted(line, line, side="right") - 1
+    return first.astype(np.int64, copy=False), last.astype(np.int64, copy=False)
 
 
 def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final, Literal
 
-from workbench.commands import mapping_of, read_file, say
+from workbench.commands import read_file, say
 from workbench.errors import ClickError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def tune(args: Namespace) -> int:
 
 def _by_spark(args: Namespace, windows: list[timedelta], thresholds: list[int], cost: Cost, bots: list[str]) -> Surface:
     from workbench import tuning_spark
+    from workbench.readers import read_mapping
     from workbench.runtime import stop_spark
 
     if args.format not in (None, "csv", "parquet"):
@@ -57,7 +58,7 @@ def _by_spark(args: Namespace, windows: list[timedelta], thresholds: list[int], 
             cost=cost,
             bots=bots,
             format=args.format,
-            mapping=mapping_of(args),
+            mapping=read_mapping(",".join(args.map)),
             master=args.master,
             progress=sys.stderr.isatty(),
         )
