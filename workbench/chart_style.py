@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 
 __all__ = [
+    "BESIDE_SHADOW",
     "CONFIG",
     "FLAGGED",
     "GOOD",
@@ -85,7 +86,7 @@ TEMPLATE: Final = go.layout.Template(
         # The upload button once more: a layout travels with its figure wherever the figure is drawn.
         "modebar": {"remove": ["sendChartToCloud", "select2d", "lasso2d"], "bgcolor": "rgba(255,255,255,0)"},
         "hovermode": "closest",
-        "barmode": "stack",
+        "barmode": "relative",  # stacked, and what is negative hangs down
         "bargap": 0.12,
     }
 )
@@ -105,6 +106,7 @@ TIME: Final = {
 _HOVER: Final = "%{hovertext}<extra></extra>"
 _AT: Final = "<br>%{x|%Y-%m-%d %H:%M:%S} UTC<extra></extra>"
 _RATE: Final = "%{fullData.name}: %{y:,.1f} clicks/s<br>share flagged: %{customdata:.1f}%" + _AT
+_ONLY: Final = "%{fullData.name}: %{customdata:,.1f} clicks/s" + _AT
 _LATENCY: Final = "%{fullData.name}: %{y:,.0f} ms" + _AT
 
 
@@ -189,6 +191,15 @@ PANELS: Final[dict[str, Panel]] = {
         xaxis={"rangemode": "tozero", "title": {"text": "clicks"}, "nticks": 6},
         yaxis={"fixedrange": True, "showgrid": False},
     ),
+    "shadow": Panel(
+        traces={
+            "challenger": _named("challenger only", type="bar", marker={"color": P50}, hovertemplate=_ONLY),
+            "champion": _named("running rule only", type="bar", marker={"color": P99}, hovertemplate=_ONLY),
+            "span": {**_SPAN, "y": [0, 0]},
+        },
+        xaxis=TIME,
+        yaxis={"title": {"text": "clicks/s"}, "zeroline": True, "zerolinecolor": "#8A97A6", "zerolinewidth": 1},
+    ),
 }
 
 Place = tuple[tuple[float, float], tuple[float, float]]
@@ -199,4 +210,13 @@ OVERVIEW: Final[dict[str, Place]] = {
     "latency": ((0.66, 1.0), (0.64, 1.0)),
     "timeline": ((0.0, 0.5), (0.0, 0.5)),
     "top": ((0.66, 1.0), (0.0, 0.5)),
+}
+
+# The same four above a fifth, which is as wide as both columns.
+BESIDE_SHADOW: Final = {
+    "rates": ((0.0, 0.5), (0.74, 1.0)),
+    "latency": ((0.66, 1.0), (0.74, 1.0)),
+    "timeline": ((0.0, 0.5), (0.30, 0.64)),
+    "top": ((0.66, 1.0), (0.30, 0.64)),
+    "shadow": ((0.0, 1.0), (0.0, 0.2)),
 }

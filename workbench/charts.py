@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench import chart_data
+from workbench import chart_data, chart_shadow
 from workbench.chart_data import View
 from workbench.chart_label import label
-from workbench.chart_style import CONFIG, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
+from workbench.chart_style import BESIDE_SHADOW, CONFIG, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
+from workbench.rule import Rule
 
 __all__ = [
     "CONFIG",
@@ -28,6 +29,7 @@ __all__ = [
     "latency",
     "overview",
     "session_timeline",
+    "shadow",
     "skeleton",
     "top_sessions",
     "views",
@@ -40,15 +42,19 @@ def skeleton(
     figure: AnyFigure,
     panels: Sequence[str] = tuple(OVERVIEW),
     styles: Mapping[str, Panel] = PANELS,
-    places: Mapping[str, Place] = OVERVIEW,
+    places: Mapping[str, Place] | None = None,
 ) -> AnyFigure:
-    """Put the empty panels into an empty figure or figure widget: one fills it, four make the overview."""
+    """Put the empty panels into an empty figure or figure widget: one fills it, four or five make the overview."""
     whole = ((0.0, 1.0), (0.0, 1.0))
+    if len(panels) == 1:
+        places = {panels[0]: whole}
+    elif places is None:
+        places = BESIDE_SHADOW if "shadow" in panels else OVERVIEW
     layout: dict[str, Any] = {
         "template": TEMPLATE,
         # Said aloud, or a widget keeps the width it had before it was on the page.
         "autosize": True,
-        "height": 680 if len(panels) > 1 else 400,
+        "height": {1: 400, 4: 680, 5: 900}[len(panels)],
         "margin": {"l": 60, "r": 24, "t": 76, "b": 48},
         "uirevision": "kept",
         # Top left: the mode bar has the right.
@@ -58,7 +64,7 @@ def skeleton(
     in_legend: set[str] = set()
     for number, name in enumerate(panels, start=1):
         panel, suffix = styles[name], str(number) if number > 1 else ""
-        x, y = places[name] if len(panels) > 1 else whole
+        x, y = places[name]
         matches = {"matches": "x"} if number > 1 and panel.xaxis is TIME else {}
         layout[f"xaxis{suffix}"] = {"domain": x, "anchor": f"y{suffix}", **panel.xaxis, **matches}
         layout[f"yaxis{suffix}"] = {"domain": y, "anchor": f"x{suffix}", **panel.yaxis}
@@ -139,6 +145,14 @@ def apply(figure: go.Figure, shown: Mapping[str, View]) -> None:
         )
 
 
+def shadow_view(compared: pd.DataFrame, challenger: Rule, span_us: tuple[int, int] | None = None) -> dict[str, View]:
+    """Reduce what `shadow.compare` made to the panel that shows where the rules differ."""
+    view = chart_shadow.differences(compared, challenger, span_us)
+    if span_us:
+        view.traces["span"] = {"x": chart_data.iso(np.array(span_us))}
+    return {"shadow": view}
+
+
 def _figure(verdicts: pd.DataFrame, *panels: str, **options: Any) -> go.Figure:
     figure = skeleton(go.Figure(), panels)
     apply(figure, views(verdicts, panels, **options))
@@ -163,6 +177,13 @@ def top_sessions(verdicts: pd.DataFrame, n: int = 15) -> go.Figure:
 def latency(verdicts: pd.DataFrame) -> go.Figure:
     """From click (event time) to verdict (Kafka timestamp) in ms: p50 and p99 by second, on a log scale."""
     return _figure(verdicts, "latency")
+
+
+def shadow(compared: pd.DataFrame, challenger: Rule) -> go.Figure:
+    """Where a challenger's rule differs from the running one: `compared` is what `Shadow.frame` gives."""
+    figure = skeleton(go.Figure(), ["shadow"])
+    apply(figure, shadow_view(compared, challenger))
+    return figure
 
 
 def overview(verdicts: pd.DataFrame, sessions: int = 20, n: int = 15) -> go.Figure:

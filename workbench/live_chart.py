@@ -15,9 +15,13 @@ from IPython.display import DisplayHandle, display
 from tqdm.auto import tqdm
 
 from workbench import chart_data, chart_style, charts
-from workbench.chart_data import epoch_us
+from workbench.chart_data import View, epoch_us
 from workbench.chart_label import label
+from workbench.chart_shadow import rule_changes
+from workbench.chart_style import OVERVIEW
 from workbench.figure_widget import SharedFigure, StaticFigure
+from workbench.rule import Rule
+from workbench.shadow import compare
 
 __all__ = ["Feed", "LiveChart"]
 
@@ -38,13 +42,20 @@ class LiveChart:
     The window ends now while clicks keep coming, and at the newest click when they are older than that (a
     recording). The chart shows itself at the end of a cell, by `show()` or by `run(seconds)`; `stop()`
     leaves a static figure in its place. Zoom and hidden traces are kept while it moves. The updater stops
-    at the first error, which is in `error` and on the chart.
+    at the first error, which is in `error` and on the chart. Where another rule took over, it draws a line.
 
-    Parameters: `hz` from 1 to 4; `window_s` positive; `clock` gives seconds since the epoch.
+    Parameters: `hz` from 1 to 4; `window_s` positive; `challenger` is a rule to evaluate beside the running one, in
+    a panel of its own that shows where they differ; `clock` gives seconds since the epoch.
     """
 
     def __init__(
-        self, feed: Feed, hz: float = 2, window_s: float = 60, *, clock: Callable[[], float] = time.time
+        self,
+        feed: Feed,
+        hz: float = 2,
+        window_s: float = 60,
+        *,
+        challenger: Rule | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if not 1 <= hz <= 4:
             raise ValueError(f"hz is {hz!r}; the chart refreshes 1 to 4 times a second")
@@ -52,7 +63,9 @@ class LiveChart:
             raise ValueError(f"window_s is {window_s!r}; it must be more than 0 seconds")
         self.error: Exception | None = None
         self._feed, self._period_s, self._window_us, self._clock = feed, 1 / hz, round(window_s * 1e6), clock
-        self._widget = charts.skeleton(SharedFigure("Live chart"))
+        self._challenger = challenger
+        panels = [*OVERVIEW, *(["shadow"] if challenger else [])]
+        self._widget = charts.skeleton(SharedFigure("Live chart"), panels)
         self._widget.add_annotation(
             name="error",
             xref="paper",
@@ -70,7 +83,8 @@ class LiveChart:
             bordercolor=chart_style.FLAGGED,
             borderpad=4,
         )
-        charts.apply(self._widget, charts.views(_no_verdicts()))
+        nothing = _no_verdicts()
+        charts.apply(self._widget, charts.views(nothing) | self._shadow(nothing, None))
         self._marks: deque[tuple[int, str]] = deque(maxlen=_MARKS)
         self._handles: list[DisplayHandle] = []
         self._stopping = threading.Event()
@@ -161,9 +175,10 @@ class LiveChart:
             raise failed
         frame = self._feed.frame()
         recent, span_us = self._window(frame)
-        shown = charts.views(recent, span_us=span_us)
+        shown = charts.views(recent, span_us=span_us) | self._shadow(frame, span_us)
         low_us, high_us = span_us or (0, 0)
-        marks = [mark for mark in tuple(self._marks) if low_us <= mark[0] <= high_us]
+        marks = [*self._marks, *rule_changes(recent)]
+        marks = [mark for mark in marks if low_us <= mark[0] <= high_us][-_MARKS:]
         with self._widget.lock, self._widget.batch_update():
             charts.apply(self._widget, shown)
             self._widget.layout.shapes = [
@@ -182,6 +197,15 @@ class LiveChart:
         end = max(now, newest) if newest > now - self._window_us else (newest // 1_000_000 + 1) * 1_000_000
         start = end - self._window_us
         return frame.loc[ts_us > start, list(chart_data.COLUMNS)], (start, end)
+
+    def _shadow(self, frame: pd.DataFrame, span_us: tuple[int, int] | None) -> dict[str, View]:
+        if self._challenger is None:
+            return {}
+        ts_us = epoch_us(frame["ts"])
+        since = span_us[0] if span_us else 0
+        # The window of the chart's first click reaches further back than the chart does.
+        compared = compare(frame[ts_us > since - self._challenger.window_us], self._challenger)
+        return charts.shadow_view(compared[epoch_us(compared["ts"]) > since], self._challenger, span_us)
 
     def _keep_updating(self) -> None:
         while True:

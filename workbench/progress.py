@@ -89,6 +89,12 @@ class ProgressLog:
         self.committed: dict[int, int] | None = None
         self.committed_ms: int | None = None
 
+    def begin_query(self, judged: Mapping[int, int]) -> None:
+        """Take note that another query goes on from here: its reports are counted anew."""
+        self._seen = -1
+        self.committed = self.committed_ms = None
+        self.reached(judged)
+
     def take(self, reports: Iterable[Any]) -> int:
         """Take Spark's recent reports; how many rows the new ones say were dropped."""
         dropped = 0

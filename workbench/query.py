@@ -15,8 +15,12 @@ clicks; if t − window is before the cap-th latest of the half before, likewise
 kept. With cap ≥ threshold the verdict is exact, and the state of a session and URL is bounded whatever a bot does.
 
 In real-time mode the aggregation emits one updated row for each click that arrives. `last(click)` is that click. Its
-row yields its own verdict, and one for every kept later click which this arrival brings to exactly `threshold`: the
-revised ones.
+row yields one verdict for every kept later click which this arrival brings to exactly `threshold`, the revised ones,
+and then its own.
+
+When a rule takes over from another (`hand_over`), the clicks judged before it are read once more. They count, so that
+windows are warm, but they have their verdicts: they yield none of their own, and are kept with a mark that shields
+them from being revised.
 
 Records that cannot be judged travel through the same query, under a key of their own, to the dead-letter topic.
 """
@@ -33,6 +37,7 @@ from pyspark.sql import functions as F
 
 from workbench.clicks import LONGEST_TEXT, TICK_KEY, TICK_VALUE, TS_PATTERN
 from workbench.errors import RuleError
+from workbench.headers import HAND_OVER, REVISED_BY, SOURCE
 from workbench.rule import Rule, duration, format_duration
 
 if TYPE_CHECKING:
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from workbench.broker import Connection, Topics
+    from workbench.hand_over import HandOver
 
 __all__ = ["CAP", "LONGEST_QUOTE", "Tolerance", "outcomes", "read_clicks", "sort_out"]
 
@@ -201,33 +207,48 @@ def _what_is_wrong(wrong: Mapping[str, Column]) -> Column:
     return F.when(nothing, "not a JSON object with a click in it").otherwise(F.concat_ws("; ", *each))
 
 
-def outcomes(clicks: DataFrame, rule: Rule, topics: Topics) -> DataFrame:
+def outcomes(clicks: DataFrame, rule: Rule, topics: Topics, hand_over: HandOver | None = None) -> DataFrame:
     """Judge clicks as `read_clicks` gives them: rows for the Kafka sink, each a verdict or a dead letter.
 
-    Columns: topic, key (session_id), value (JSON), headers (`source`: partition:offset of the click that caused it).
+    hand_over: how the rule took over from another one; None where it is the first.
+
+    Columns: topic, key (session_id), value (JSON), headers: `source` is the partition:offset of the click whose outcome
+    it is; a revised verdict has `revised_by` instead, the click that tipped it. `hand_over` is the number of that.
+
+    A click's own verdict is the last thing written of it, and all of it goes through one task to one partition: where
+    the verdict is, there is also what the click revised. A hand-over relies on that.
     """
     cap = max(CAP, rule.threshold)
     width = rule.window_us
+    none = F.array().cast(_KEPT)
     middle = F.unix_micros(F.col("w.start"))
     us = F.col("click.us")
     kept = F.struct(us.alias("us"), F.col("click.click_id").alias("click_id"))
+    judged = _is_judged(hand_over)
+    to_keep = kept if hand_over is None else kept.withField("judged", judged)
     is_before = us < middle
     half_on = F.col("ts") + F.expr(f"interval {width} microseconds")
     halves = (
         # Doubled after the shuffle, not by it: a sliding window() would send twice as many rows, and their aggregation
         # buffers. explode() loses what withWatermark noted on ts; without it no state would ever be let go.
-        clicks.repartition("session_id", "url")
-        .withColumn("second_half", F.explode(F.array(F.col("ts"), half_on)))
+        clicks.where(_counts(hand_over))
+        .repartition("session_id", "url")
+        .withColumn("second_half", F.explode(F.array(half_on, F.col("ts"))))
         .withColumn("second_half", F.col("second_half").alias("second_half", metadata=clicks.schema["ts"].metadata))
         .withColumn("w", F.window("second_half", f"{width} microseconds"))
         .groupBy("session_id", "url", "w")
         .agg(
             F.last("click").alias("click"),
-            F.max_by(F.when(is_before, kept), F.when(is_before, us), cap).alias("latest"),
-            F.min_by(F.when(~is_before, kept), F.when(~is_before, us), cap).alias("earliest"),
+            F.max_by(F.when(is_before, to_keep), F.when(is_before, us), cap).alias("latest"),
+            F.min_by(F.when(~is_before, to_keep), F.when(~is_before, us), cap).alias("earliest"),
         )
-        .withColumns({"before": _distinct("latest"), "after": _distinct("earliest"), "own": us >= middle})
+        .withColumns({"before": _distinct("latest", hand_over), "after": _distinct("earliest", hand_over)})
+        .withColumn("own", (us >= middle) & ~judged)
     )
+    if hand_over is not None:  # a click judged before yields nothing, unless it tips one that was not
+        halves = halves.where(~judged | F.exists("earliest", lambda x: ~x.judged))
+    # The clicks of the second half that have a verdict of the rule before.
+    shielded = none if hand_over is None else _without_mark(F.filter("earliest", lambda x: x.judged))
 
     def count_at(t: Column) -> Column:
         """Clicks in (t − window, t]."""
@@ -236,30 +257,57 @@ def outcomes(clicks: DataFrame, rule: Rule, topics: Topics) -> DataFrame:
 
     def is_tipped(x: Column) -> Column:
         reached = (x.us >= us) & (x.us < us + width) & (x.click_id != kept.click_id)
-        return reached & (count_at(x.us) == rule.threshold)
+        tipped = reached & (count_at(x.us) == rule.threshold)
+        return tipped if hand_over is None else tipped & ~F.array_contains(shielded, x)
 
-    none = F.array().cast(_KEPT)
     enough = F.size("before") + F.size("after") >= rule.threshold  # else nothing can be tipped, and most end here
-    tipped = F.when(enough, F.filter("after", is_tipped)).otherwise(none)
-    judged = (
-        halves.withColumn("t", F.explode(F.concat(F.when(F.col("own"), F.array(kept)).otherwise(none), tipped)))
+    tipped = F.when(enough & F.col("click.rejected").isNull(), F.filter("after", is_tipped)).otherwise(none)
+    crowded_out = _crowded_out(rule, cap)
+    if hand_over is not None:
+        crowded_out = F.when(F.array_contains(shielded, F.col("t")), "judged_before").otherwise(crowded_out)
+    rows = (
+        halves.withColumn("t", F.explode(F.concat(tipped, F.when(F.col("own"), F.array(kept)).otherwise(none))))
         .withColumn("n", count_at(F.col("t.us")))
-        .withColumn("reason", F.coalesce("click.rejected.reason", _crowded_out(rule, cap)))
+        .withColumn("reason", F.coalesce("click.rejected.reason", crowded_out))
         .where(F.coalesce(F.col("reason"), F.lit("")) != "tick")
     )
-    source = F.concat_ws(":", "click.partition", "click.offset").cast("binary")
     is_verdict = F.col("reason").isNull()
-    return judged.select(
+    return rows.select(
         F.when(is_verdict, topics.verdicts).otherwise(F.lit(topics.dead_letters)).alias("topic"),
         F.col("session_id").alias("key"),
         F.when(is_verdict, _verdict(rule)).otherwise(_dead_letter(topics)).alias("value"),
-        F.array(F.struct(F.lit("source").alias("key"), source.alias("value"))).alias("headers"),
+        _headers(hand_over).alias("headers"),
     )
 
 
-def _distinct(name: str) -> Column:
+def _distinct(name: str, hand_over: HandOver | None) -> Column:
     """The kept clicks of a half without redelivered ones. Of an empty half Spark makes null, which has no size."""
-    return F.coalesce(F.array_distinct(name), F.array().cast(_KEPT))
+    clicks = F.col(name) if hand_over is None else _without_mark(F.col(name))
+    return F.coalesce(F.array_distinct(clicks), F.array().cast(_KEPT))
+
+
+def _without_mark(clicks: Column) -> Column:
+    return F.transform(clicks, lambda x: F.struct(x.us.alias("us"), x.click_id.alias("click_id")))
+
+
+def _counts(hand_over: HandOver | None) -> Column:
+    """Whether a click has to do with this rule: it is to be judged, or may count for one that is."""
+    if hand_over is None:
+        return F.lit(True)
+    return ~_is_judged(hand_over) | (F.col("click.us") >= hand_over.counts_from_us)
+
+
+def _is_judged(hand_over: HandOver | None) -> Column:
+    """Whether the click was judged before this rule took over."""
+    if hand_over is None:
+        return F.lit(False)
+    done = hand_over.judged
+    each = []
+    for partition, upto in sorted(done.upto.items()):
+        ahead = ",".join(map(str, done.ahead.get(partition, ())))
+        among = f" OR click.offset IN ({ahead})" if ahead else ""
+        each.append(f"(click.partition = {partition} AND (click.offset < {upto}{among}))")
+    return F.expr(" OR ".join(each))
 
 
 def _crowded_out(rule: Rule, cap: int) -> Column:
@@ -274,6 +322,19 @@ def _crowded_out(rule: Rule, cap: int) -> Column:
     after = crowded("earliest", "after", F.try_element_at("after", F.lit(-1)).us <= t)
     too_few = F.col("n") < rule.threshold
     return F.when(too_few & (F.coalesce(before, F.lit(False)) | F.coalesce(after, F.lit(False))), "redelivered")
+
+
+def _headers(hand_over: HandOver | None) -> Column:
+    def header(name: Column, value: Column) -> Column:
+        return F.struct(name.alias("key"), value.cast("binary").alias("value"))
+
+    is_revised = F.coalesce(F.col("t.click_id") != F.col("click.click_id"), F.lit(False))
+    source = header(
+        F.when(is_revised, REVISED_BY).otherwise(F.lit(SOURCE)), F.concat_ws(":", "click.partition", "click.offset")
+    )
+    if hand_over is None:
+        return F.array(source)
+    return F.array(source, header(F.lit(HAND_OVER), F.lit(str(hand_over.number))))
 
 
 def _verdict(rule: Rule) -> Column:
@@ -295,9 +356,10 @@ def _verdict(rule: Rule) -> Column:
 
 def _dead_letter(topics: Topics) -> Column:
     many = f"so many copies of one click that the rest of {CAP} or more may not have been counted"
+    copy = "a copy of a click that was judged before this rule took over: that verdict stands"
     fields = {
         "reason": F.col("reason"),
-        "detail": F.coalesce("click.rejected.detail", F.lit(many)),
+        "detail": F.coalesce("click.rejected.detail", F.when(F.col("reason") == "judged_before", copy), F.lit(many)),
         "topic": F.lit(topics.clicks),
         "partition": F.col("click.partition"),
         "offset": F.col("click.offset"),

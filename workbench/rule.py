@@ -20,6 +20,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,7 @@ LONGEST_WINDOW = timedelta(hours=24)
 HIGHEST_THRESHOLD = 1000
 
 _UNIT_US = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+_RULE_ID = re.compile(r"([0-9]{1,4})-in-([0-9]{1,20}[a-z]{1,2})")
 _DURATION = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,6})?) ?(h|m|s|ms|us)")
 _IDENTITY = ["click_id", "session_id", "url", "ts"]
 
@@ -121,6 +123,20 @@ class Rule:
             raise RuleError(f"threshold must be {range_}: got {threshold!r}")
         object.__setattr__(self, "window", span)
         object.__setattr__(self, "threshold", count)
+
+    @classmethod
+    def from_id(cls, rule_id: str) -> Self:
+        """The rule that a `rule_id` names.
+
+        >>> Rule.from_id("3-in-10s")
+        Rule(window='10s', threshold=3)
+
+        Raises RuleError when it names none.
+        """
+        named = _RULE_ID.fullmatch(rule_id)
+        if named is None:
+            raise RuleError(f"not a rule_id: {rule_id!r}; it is like '3-in-10s'")
+        return cls(window=named[2], threshold=int(named[1]))
 
     @property
     def window_us(self) -> int:
