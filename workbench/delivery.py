@@ -7,6 +7,7 @@ record the broker did not take is an error that names the click; nothing is give
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -76,6 +77,8 @@ class Delivery:
             **connection.kafka_python(),
             "acks": "all",
             "enable_idempotence": True,
+            # A batch that is too large is split and numbered anew: none sent after it may be on its way by then.
+            "max_in_flight_requests_per_connection": 1,
             "allow_auto_create_topics": False,
             "max_block_ms": CONNECT_MS,
             "bootstrap_timeout_ms": CONNECT_MS,
@@ -98,7 +101,11 @@ class Delivery:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.close(DELIVERY_MS / 1000 if kind is None else 0)
+        if kind is None:
+            self.close(DELIVERY_MS / 1000)
+        else:
+            with contextlib.suppress(KafkaError):  # of records that were given up: what went wrong is on its way
+                self.close(0)
 
     def close(self, timeout: float) -> None:
         self._producer.close(timeout=timeout)
@@ -157,21 +164,21 @@ class Delivery:
         """Count what is acknowledged, in order, and raise for the first record that was refused."""
         pending = self._pending
         while pending and (pending[0].is_done or len(pending) > IN_FLIGHT_AT_MOST):
-            try:
-                pending[0].get(timeout=DELIVERY_MS / 1000)
-            except KafkaError as error:
-                raise self._refused(self.acknowledged, error) from error
-            pending.popleft()
-            self.acknowledged += 1
+            self._wait_for_oldest(time.monotonic() + DELIVERY_MS / 1000)
+
+    def _wait_for_oldest(self, deadline: float) -> None:
+        try:
+            self._pending[0].get(timeout=max(0.0, deadline - time.monotonic()))
+        except KafkaError as error:
+            raise self._refused(self.acknowledged, error) from error
+        self._pending.popleft()
+        self.acknowledged += 1
 
     def _finish(self) -> None:
-        try:
-            self._producer.flush(timeout=DELIVERY_MS / 1000)
-        except KafkaError:
-            self._look()  # the record that was refused says more than the flush does
-            silence = TimeoutError(f"no answer in {DELIVERY_MS // 1000} s")
-            raise self._refused(self.acknowledged, silence) from None
-        self._look()
+        """Wait for what is left. Not with `flush`, which fails when kafka-python has split a batch it waits for."""
+        deadline = time.monotonic() + DELIVERY_MS / 1000
+        while self._pending:
+            self._wait_for_oldest(deadline)
 
     def _refused(self, number: int, error: BaseException) -> BrokerError:
         click_id = self._clicks["click_id"].iloc[number]
