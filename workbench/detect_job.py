@@ -28,7 +28,7 @@ _NO_LIMIT = "24h"
 def detect(args: Namespace) -> int:
     """Judge clicks until all that are there have a verdict, or without end. Leaves no Spark behind."""
     from workbench import detector
-    from workbench.query import Tolerance
+    from workbench.click_source import Tolerance
     from workbench.rule import Rule
     from workbench.runtime import state_dir, stop_spark
 

@@ -21,12 +21,12 @@ from typing import Literal, Self
 from workbench import ticks
 from workbench.broker import Connection, Topics, begin_offsets, end_offsets, ensure_topics
 from workbench.checkpoint import Checkpoint
+from workbench.click_source import Tolerance
 from workbench.errors import DetectorError, NotCaughtUp, RuleError, WorkbenchError
 from workbench.hand_over import HandOver
 from workbench.judging import Judging, judged_at_start
 from workbench.positions import CatchUp, Positions
 from workbench.progress import Progress, ProgressLog
-from workbench.query import Tolerance
 from workbench.rule import Rule, duration, format_duration
 from workbench.running import first_line
 from workbench.runtime import find_java, state_dir

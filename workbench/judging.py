@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 
 from workbench.broker import Connection, Topics
 from workbench.checkpoint import Checkpoint
+from workbench.click_source import ClickSource, Tolerance
 from workbench.errors import DetectorError
 from workbench.hand_over import DISORDER_MS, HandOver, Judged
 from workbench.positions import OPEN, CatchUp, Positions
 from workbench.progress import ProgressLog
-from workbench.query import Tolerance
 from workbench.rule import Rule
 from workbench.running import RunningQuery, first_line
 from workbench.runtime import spark_session
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 __all__ = ["Judging"]
 
@@ -69,7 +69,7 @@ class Judging:
         self._begun = begun
         # A detector that goes on from a checkpoint first judges again what another run has judged, up to here at most.
         self._again_to = positions.ends_of_clicks() if checkpoint.resumed else {}
-        self._session: SparkSession | None = None
+        self._source: ClickSource | None = None
         self._query: RunningQuery | None = None
 
     def known(self) -> Judged:
@@ -91,8 +91,9 @@ class Judging:
                 "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
             ),
         }
-        self._session = spark_session(slots, master, conf)
+        session = spark_session(slots, master, conf)
         if not self._ending.is_set():
+            self._source = ClickSource(session, self._connection, self._topics.clicks, self._tolerance, self._every)
             hand_over = self._checkpoint.hand_over
             self._start_query(self._clicks(hand_over.begin if hand_over else self._starting_offsets))
 
@@ -152,10 +153,8 @@ class Judging:
         return _Reading(begin, counts_from_us, self._clicks(begin))
 
     def _clicks(self, begin: Mapping[int, int]) -> DataFrame:
-        from workbench.query import read_clicks
-
-        assert self._session is not None
-        return read_clicks(self._session, self._connection, self._topics.clicks, begin, self._tolerance, self._every)
+        assert self._source is not None
+        return self._source.read(begin)
 
     def _replace_by(self, rule: Rule, reading: _Reading, watch: CatchUp) -> HandOver:
         since = time.monotonic()
