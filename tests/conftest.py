@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +15,9 @@ from workbench.errors import JavaNotFound
 from workbench.machine import find_java
 from workbench.runtime import stop_spark
 
+if TYPE_CHECKING:
+    from secured import SecuredBroker
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -20,7 +25,9 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         state = tmp_path_factory.mktemp("state")
         patch.setenv("WORKBENCH_STATE_DIR", str(state))
-        patch.delenv("WORKBENCH_BROKERS", raising=False)
+        named = ("BROKERS", "SECURITY", "SASL_", "USERNAME", "PASSWORD", "CA_FILE", "CLIENT_FILE")
+        for name in [name for name in os.environ if name.startswith(tuple(f"WORKBENCH_{of}" for of in named))]:
+            patch.delenv(name)
         yield state
 
 
@@ -39,6 +46,19 @@ def embedded_broker(own_state: Path) -> Iterator[EmbeddedBroker]:
 def connection(embedded_broker: EmbeddedBroker) -> Connection:
     """How to reach the run's broker."""
     return embedded_broker.up()
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    """A second broker, with TLS and logins. Not in the state folder: its settings hold the password."""
+    from secured import SecuredBroker
+
+    broker = SecuredBroker(tmp_path_factory.mktemp("secured") / "broker")
+    try:
+        broker.up()
+        yield broker
+    finally:
+        broker.down()
 
 
 @pytest.fixture
@@ -60,7 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     needing = [
         item
         for item in items
-        if item.get_closest_marker("java") or "embedded_broker" in getattr(item, "fixturenames", ())
+        if item.get_closest_marker("java") or {"embedded_broker", "secured"} & {*getattr(item, "fixturenames", ())}
     ]
     if not needing:
         return

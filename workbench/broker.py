@@ -66,11 +66,11 @@ class Topics:
 def connect(environ: Mapping[str, str] = os.environ) -> Connection:
     """A connection that answers: WORKBENCH_BROKERS if set, else the embedded broker, started when need be.
 
-    Raises BrokerError when there is none, SetupError when the embedded broker lacks Java or its jars.
+    Raises BrokerError when there is none or a variable is wrong, SetupError when the embedded one lacks Java or jars.
     """
+    connection = Connection.from_env(environ)
     if not environ.get(BROKERS_VARIABLE, "").strip():
         return EmbeddedBroker().up()
-    connection = Connection.from_env(environ)
     connection.check()
     return connection
 
