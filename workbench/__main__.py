@@ -225,6 +225,10 @@ def _add_detect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--late", default="30s", metavar="DURATION", help=text)
     parser.add_argument("--ahead", default="10s", metavar="DURATION", help="how far ahead of it; default: %(default)s")
     parser.add_argument("--master", metavar="URL", help="Spark cluster to run on; default: this process")
+    text = "serve figures for Prometheus there, as 127.0.0.1:9464"
+    parser.add_argument("--metrics", metavar="HOST:PORT", help=text)
+    text = "allow --metrics an address that other machines can read"
+    parser.add_argument("--metrics-anywhere", action="store_true", help=text)
 
 
 def _add_verdicts(parser: argparse.ArgumentParser) -> None:
