@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from workbench.broker import Connection, EmbeddedBroker, Topics
+from workbench.broker import Connection, EmbeddedBroker, Topics, ensure_topics
+from workbench.click_limits import Limits
+from workbench.click_serve import ClickServer
 from workbench.errors import JavaNotFound
 from workbench.machine import find_java
 from workbench.runtime import stop_spark
@@ -66,6 +68,23 @@ def topics() -> Topics:
     """Three topic names that no other test uses; `ensure_topics(connection, topics)` creates them."""
     mark = uuid.uuid4().hex[:8]
     return Topics(f"clicks-{mark}", f"verdicts-{mark}", f"dead-letters-{mark}")
+
+
+@pytest.fixture
+def begin_page(connection: Connection, topics: Topics) -> Iterator[Callable[..., ClickServer]]:
+    """Start a click page on this test's topics, on a free port and without strict limits; it is closed at the end."""
+    from visitor import GENEROUS, KEY
+
+    started: list[ClickServer] = []
+
+    def start(limits: Limits = GENEROUS, **options: Any) -> ClickServer:
+        ensure_topics(connection, topics)
+        started.append(ClickServer(connection, topics, limits=limits, key=KEY, **options).start())
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -159,6 +160,7 @@ def test_tune_with_spark_prints_the_same(tmp_path: Path, capsys: pytest.CaptureF
         (["broker", "status", "--brokers", "127.0.0.1:1"], 1, "127.0.0.1:1"),
         (["audit", "--brokers", "nonsense"], 1, "nonsense"),
         (["run", "--out", "report.pdf"], 1, "give the name of an .html file"),
+        (["click-app", "--session-clicks", "0"], 2, "0 is not a whole number from 1 up"),
         (["run", "--seconds", "0"], 2, "0 is not a whole number from 1 up"),
     ],
 )
@@ -183,9 +185,9 @@ def test_every_command_explains_itself_and_the_version_is_told(capsys: pytest.Ca
         main(["--help"])
     told = capsys.readouterr().out
     commands = ["run", "lab", "doctor", "broker", "topics", "traffic", "replay", "detect", "verdicts", "audit", "tune"]
-    commands += ["report"]
+    commands += ["report", "click-app"]
     for name in commands:
-        assert f"\n    {name} " in told
+        assert re.search(rf"^    {name}\s", told, re.MULTILINE)
         with pytest.raises(SystemExit) as end:
             main([name, "--help"])
         assert end.value.code == 0

@@ -107,6 +107,8 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     _add_tune(command("tune", tune_job.tune, "Say what other windows and thresholds would flag of recorded clicks"))
     text = "Make one HTML file of recorded clicks, and evidence: what was flagged, and why"
     _add_report(command("report", report_job.report, text, topics))
+    text = "Serve a page of ads to click on, which shows each visitor the verdicts"
+    _add_click_app(command("click-app", commands.click_app, text, topics))
     return parser, list(found.choices)
 
 
@@ -211,6 +213,21 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
     text = "read with Spark: for CSV and Parquet larger than memory"
     parser.add_argument("--spark", action="store_true", help=text)
     parser.add_argument("--master", metavar="URL", help="Spark cluster for --spark; default: this process")
+
+
+def _add_click_app(parser: argparse.ArgumentParser) -> None:
+    text = "address to listen on; default: %(default)s, this machine only"
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=text)
+    text = "default: %(default)s; 0 takes a free one"
+    parser.add_argument("--port", type=int, default=8080, metavar="N", help=text)
+    text = "a host name that the page is reached by, beside localhost; may be given more than once"
+    parser.add_argument("--name", action="append", default=[], metavar="HOST", help=text)
+    text = "how many proxies before it add to X-Forwarded-For; default: 0, which believes none"
+    parser.add_argument("--proxies", type=int, default=0, metavar="N", help=text)
+    text = "clicks a second that a session may send; default: %(default)s"
+    parser.add_argument("--session-clicks", type=_positive, default=5, metavar="N", help=text)
+    text = "clicks a second that an address may send; default: %(default)s"
+    parser.add_argument("--address-clicks", type=_positive, default=50, metavar="N", help=text)
 
 
 def _add_detect(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The commands that are quickly told: doctor, broker, topics, traffic, replay, audit. Arguments: `__main__`.
+"""The commands that are quickly told: doctor, broker, topics, traffic, replay, audit, click-app. Arguments: `__main__`.
 
 What takes long to import is imported in the command that needs it, so that none waits for what it does not use.
 """
@@ -23,6 +23,7 @@ __all__ = [
     "broker_down",
     "broker_status",
     "broker_up",
+    "click_app",
     "connect",
     "doctor",
     "environ",
@@ -221,3 +222,28 @@ def audit(args: Namespace) -> int:
     for line in str(found).splitlines():
         print(plain(line))
     return 0 if found.ok else 1
+
+
+def click_app(args: Namespace) -> int:
+    """Serve the click page until Ctrl-C."""
+    import logging
+
+    from workbench.broker import ensure_topics
+    from workbench.click_limits import Limits
+    from workbench.click_serve import ClickServer
+
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests queue for a moment is no news
+    limits = Limits(session_clicks=args.session_clicks, address_clicks=args.address_clicks)
+    names, connection = topics_of(args), connect(args)
+    ensure_topics(connection, names)
+    where = {"host": args.host, "port": args.port, "names": args.name, "proxies": args.proxies}
+    server = ClickServer(connection, names, limits=limits, **where)
+    try:
+        print(f"The click page is at {server.url}", flush=True)
+        say("Verdicts come while `workbench detect` runs. Ctrl-C ends the page.")
+        server.serve()
+    except KeyboardInterrupt:
+        say("Stopping …")
+    finally:
+        server.close()
+    return 0
