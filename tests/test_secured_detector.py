@@ -160,7 +160,9 @@ def test_the_password_is_in_no_plan_page_log_state_or_argument(running: Detector
 
 
 def spark_of(running: Detector) -> Any:
-    return running._judging._session
+    source = running._judging._source
+    assert source is not None
+    return source._spark
 
 
 def test_only_this_machine_can_connect(running: Detector, embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
