@@ -21,8 +21,8 @@ KEY = "a key of more than thirty-two characters"
 GENEROUS = Limits(session_clicks=10_000, address_clicks=10_000, address_sessions=10_000, address_requests=10_000)
 Start = Callable[..., ClickServer]
 
-PATIENCE_S = 3.0
-"""No visitor waits longer: an answer that takes more is a TimeoutError."""
+PATIENCE_S = 20.0
+"""No visitor waits longer: a thread that is stuck is a TimeoutError. Far more than an answer takes on a busy machine."""
 
 
 @dataclass(frozen=True)
