@@ -22,7 +22,7 @@ GENEROUS = Limits(session_clicks=10_000, address_clicks=10_000, address_sessions
 Start = Callable[..., ClickServer]
 
 PATIENCE_S = 20.0
-"""No visitor waits longer: a thread that is stuck is a TimeoutError. Far more than an answer takes on a busy machine."""
+"""No visitor waits longer: a thread that is stuck is a TimeoutError. Far more than any answer takes."""
 
 
 @dataclass(frozen=True)
