@@ -22,7 +22,7 @@ lab: $(STAMP)
 	@$(BIN)/workbench lab
 
 test: $(STAMP)
-	@sh tools/system.sh chromium
+	@sh tools/system.sh chromium kcat
 	@echo "Lint ..."
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .

@@ -63,7 +63,7 @@ def judged(connection: Connection, rate: float, seconds: float, every: str) -> N
         print(f"started after {started - begin:.1f} s", flush=True)
         sent = paced(connection, topics.clicks, rate, seconds)
         handle.wait_until_caught_up("60s")
-        reports = list(handle._query.recentProgress) if handle._query else []
+        reports = list(handle._judging._query.reports) if handle._judging._query else []
     reader.stop()
     # A batch that still runs has not reported. Its end is the checkpoint.
     begins = [np.datetime64(report["timestamp"].rstrip("Z"), "ms").astype(float) / 1e3 for report in reports]

@@ -92,13 +92,22 @@ class Lab:
 
 
 @contextlib.contextmanager
-def jupyter_lab(root: Path, home: Path, *, token: str = "", env: dict[str, str] | None = None) -> Iterator[Lab]:
-    """JupyterLab on a free loopback port with settings of its own under `home`; ends with all its kernels."""
+def jupyter_lab(
+    root: Path, home: Path, *, token: str = "", env: dict[str, str] | None = None, whole: bool = False
+) -> Iterator[Lab]:
+    """JupyterLab on a free loopback port with settings of its own under `home`; ends with all its kernels.
+
+    whole: keep all cells of a notebook on the page, not only those in sight.
+    """
     port = free_port()
     settings = home / "lab" / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     news = {"fetchNews": "false", "checkForUpdates": False}
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(news))
+    if whole:
+        (home / "lab" / "settings" / "@jupyterlab" / "notebook-extension").mkdir()
+        tracker = home / "lab" / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+        tracker.write_text(json.dumps({"windowingMode": "none"}))
     private = {
         "JUPYTER_CONFIG_DIR": home / "config",
         "JUPYTER_RUNTIME_DIR": home / "runtime",

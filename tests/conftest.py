@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from workbench.broker import Connection, EmbeddedBroker, Topics
+from workbench.broker import Connection, EmbeddedBroker, Topics, ensure_topics
+from workbench.click_limits import Limits
+from workbench.click_serve import ClickServer
 from workbench.errors import JavaNotFound
 from workbench.machine import find_java
 from workbench.runtime import stop_spark
+
+if TYPE_CHECKING:
+    from secured import SecuredBroker
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,7 +27,9 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         state = tmp_path_factory.mktemp("state")
         patch.setenv("WORKBENCH_STATE_DIR", str(state))
-        patch.delenv("WORKBENCH_BROKERS", raising=False)
+        named = ("BROKERS", "SECURITY", "SASL_", "USERNAME", "PASSWORD", "CA_FILE", "CLIENT_FILE")
+        for name in [name for name in os.environ if name.startswith(tuple(f"WORKBENCH_{of}" for of in named))]:
+            patch.delenv(name)
         yield state
 
 
@@ -41,11 +50,41 @@ def connection(embedded_broker: EmbeddedBroker) -> Connection:
     return embedded_broker.up()
 
 
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    """A second broker, with TLS and logins. Not in the state folder: its settings hold the password."""
+    from secured import SecuredBroker
+
+    broker = SecuredBroker(tmp_path_factory.mktemp("secured") / "broker")
+    try:
+        broker.up()
+        yield broker
+    finally:
+        broker.down()
+
+
 @pytest.fixture
 def topics() -> Topics:
     """Three topic names that no other test uses; `ensure_topics(connection, topics)` creates them."""
     mark = uuid.uuid4().hex[:8]
     return Topics(f"clicks-{mark}", f"verdicts-{mark}", f"dead-letters-{mark}")
+
+
+@pytest.fixture
+def begin_page(connection: Connection, topics: Topics) -> Iterator[Callable[..., ClickServer]]:
+    """Start a click page on this test's topics, on a free port and without strict limits; it is closed at the end."""
+    from visitor import GENEROUS, KEY
+
+    started: list[ClickServer] = []
+
+    def start(limits: Limits = GENEROUS, **options: Any) -> ClickServer:
+        ensure_topics(connection, topics)
+        started.append(ClickServer(connection, topics, limits=limits, key=KEY, **options).start())
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,7 +99,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     needing = [
         item
         for item in items
-        if item.get_closest_marker("java") or "embedded_broker" in getattr(item, "fixturenames", ())
+        if item.get_closest_marker("java") or {"embedded_broker", "secured"} & {*getattr(item, "fixturenames", ())}
     ]
     if not needing:
         return

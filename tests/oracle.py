@@ -9,6 +9,8 @@ import bisect
 import collections
 import json
 import random
+import threading
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -88,6 +90,18 @@ def send(bootstrap: str, topic: str, records: list[Record]) -> None:
     assert producer.flush(60) == 0
 
 
+def send_live(bootstrap: str, topic: str, records: list[Record], enough: threading.Event | None = None) -> None:
+    """Send each record at the time it is dated, until there are no more or there are enough."""
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1})
+    for r in records:
+        if enough is not None and enough.is_set():
+            break
+        time.sleep(max(0.0, r.at_us / 1e6 - time.time()))
+        producer.produce(topic, r.value, r.key, partition=r.partition, timestamp=r.at_us // 1000)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+
+
 def read(bootstrap: str, topic: str) -> list[Any]:
     """Every record of the topic up to its end as it is now."""
     group = {"group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest", "enable.auto.commit": False}
@@ -154,3 +168,82 @@ def compare(bootstrap: str, topics: Any, window_us: int = 10_000_000, threshold:
 def decoded(message: Any) -> dict[str, Any]:
     row: dict[str, Any] = json.loads(message.value())
     return row
+
+
+@dataclass
+class Segments(Answer):
+    """An answer where the rule changed on the way: each click is held against the rule that its verdict names."""
+
+    by_rule: collections.Counter[str] = field(default_factory=collections.Counter)  # clicks with a verdict of it
+    doubly: list[str] = field(default_factory=list)  # clicks with verdicts of several rules
+    at_the_edge: int = 0  # old verdicts that a click tipped whose own verdict is of the next rule
+
+    @property
+    def exact(self) -> bool:
+        return not self.missing and not self.wrong and not self.doubly
+
+    def __str__(self) -> str:
+        more = f"{dict(self.by_rule)}, doubly judged {len(self.doubly)} {self.doubly[:3]}, edge {self.at_the_edge}"
+        return f"{super().__str__()}, {more}"
+
+
+def compare_segments(bootstrap: str, topics: Any) -> Segments:
+    """Hold each verdict against its own rule, with the clicks that were judged up to the end of that rule's time.
+
+    That is the convention: a click that is judged by a later rule counts for no verdict of an earlier one. The one
+    exception is written on the verdict: a click that tipped it just before the hand-over, and has its own after it.
+    """
+    clicks, verdicts, dead = (read(bootstrap, topic) for topic in topics)
+    letters = [json.loads(message.value()) for message in dead]
+    rejected = {(letter["partition"], letter["offset"]) for letter in letters}
+    rows: dict[str, tuple[str, str, int]] = {}
+    ids: dict[tuple[int, int], str] = {}
+    for message in clicks:
+        try:
+            row = json.loads(message.value())
+            when = datetime.fromisoformat(row["ts"].replace("Z", "+00:00"))
+            place = message.partition(), message.offset()
+            ids[place] = row["click_id"]
+            if place not in rejected:
+                rows[row["click_id"]] = (row["session_id"], row["url"], (when - EPOCH) // US)
+        except (ValueError, KeyError, TypeError):
+            continue
+    answer = Segments(len(rows), records=len(verdicts))
+    said: dict[str, bool] = {}
+    number: dict[str, int] = {}
+    rules: dict[int, tuple[int, int, str]] = {}
+    tipped_by: dict[str, set[str]] = collections.defaultdict(set)
+    for message in verdicts:
+        row, headers = json.loads(message.value()), dict(message.headers())
+        segment = int(headers.get("hand_over", b"0"))
+        rule = row["threshold"], row["window_ms"] * 1000, row["rule_id"]
+        assert rules.setdefault(segment, rule) == rule, "two rules between the same hand-overs"
+        click_id = row["click_id"]
+        said[click_id] = said.get(click_id, False) or row["fraudClick"] == "Yes"
+        answer.revised += row["revised"]
+        if number.setdefault(click_id, segment) != segment:
+            answer.doubly.append(click_id)
+        if row["revised"]:
+            partition, offset = map(int, headers["revised_by"].split(b":"))
+            tipped_by[click_id].add(ids[partition, offset])
+    answer.by_rule.update(f"{n}: {rules[n][2]}" for n in number.values())
+    answer.missing = [click_id for click_id in rows if click_id not in said]
+    answer.wrong = [click_id for click_id in said if click_id not in rows]
+    pages = collections.defaultdict(list)
+    for click_id, (session, url, us) in rows.items():
+        if click_id in number:
+            pages[session, url].append((us, number[click_id], click_id))
+    for page in pages.values():
+        for us, segment, click_id in page:
+            threshold, window_us, _ = rules[segment]
+            inside = [(n, other) for at, n, other in page if us - window_us < at <= us]
+            expected = sum(n <= segment for n, _ in inside) >= threshold
+            later = sum(n > segment and other in tipped_by[click_id] for n, other in inside)
+            if not expected and said[click_id] and sum(n <= segment for n, _ in inside) + later >= threshold:
+                answer.at_the_edge += 1
+                expected = True
+            answer.flagged += expected
+            if expected != said[click_id]:
+                answer.wrong.append(click_id)
+    answer.dead.update({(letter["partition"], letter["offset"]): letter["reason"] for letter in letters}.values())
+    return answer

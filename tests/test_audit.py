@@ -68,8 +68,9 @@ class Written:
         for number, told in enumerate(self.verdicts):
             value = told if isinstance(told, bytes) else json.dumps(told).encode()
             headers: dict[str, str | bytes | None] = {}
-            if isinstance(told, dict) and "source" in told:
-                headers = {"source": f"0:{told['source']}"}
+            if isinstance(told, dict):
+                headers = {name: f"0:{told[name]}" for name in ("source", "revised_by") if name in told}
+                headers |= {"hand_over": str(told["hand_over"])} if "hand_over" in told else {}
             producer.produce(self.topics.verdicts, value, partition=number % 2, headers=headers)
         for letter in self.letters:
             producer.produce(self.topics.dead_letters, json.dumps(letter).encode(), partition=1)
@@ -90,7 +91,7 @@ def verdict(click_id: str, fraud: bool, rule: Rule = RULE, **other: Any) -> Valu
 
 
 def faults(found: Audit) -> dict[str, int]:
-    names = ("missing", "wrong", "unexpected", "unreadable", "lost", "refused")
+    names = ("missing", "wrong", "twice", "unexpected", "unreadable", "lost", "refused")
     return {name: getattr(found, name) for name in names if getattr(found, name)}
 
 
@@ -237,6 +238,58 @@ def test_under_several_rules_each_verdict_is_held_against_its_own(written: Writt
     assert found.rules == {"3-in-10s": half.sum(), "2-in-1s": (~half).sum()}
     assert "several" in str(found)
     assert not audit(written.connection, written.topics, RULE, progress=False).ok
+
+
+NEXT = Rule("20s", threshold=3)
+
+
+def handed_over(written: Written) -> pd.DataFrame:
+    """The first half of the clicks, as they came, judged by one rule; the second half by the next, with all of them."""
+    arrived = CLICKS.sample(frac=1, random_state=3, ignore_index=True)
+    written.judge(arrived.iloc[:1000])
+    first, written.verdicts = written.verdicts, []
+    written.clicks = []
+    written.judge(arrived, NEXT)
+    place = {click_id: row for row, click_id in enumerate(arrived["click_id"])}
+    second = [v | {"hand_over": 1} for v in written.verdicts if isinstance(v, dict) and place[v["click_id"]] >= 1000]
+    written.verdicts = [*first, *second]
+    return arrived
+
+
+def test_after_a_hand_over_each_click_is_held_against_the_rule_and_the_clicks_of_its_time(written: Written) -> None:
+    handed_over(written)
+    found = written.audit()
+    assert faults(found) == {}
+    assert found.rules == {"3-in-10s": 1000, "3-in-20s": 1000}
+    assert not audit(written.connection, written.topics, RULE, progress=False).ok
+
+
+def test_a_click_that_was_judged_before_a_hand_over_and_again_after_it_is_a_fault(written: Written) -> None:
+    arrived = handed_over(written)
+    again = arrived["click_id"][0]
+    written.verdicts.append(verdict(again, False, NEXT, source=0, hand_over=1))
+    assert faults(written.audit())["twice"] == 1
+
+
+@pytest.mark.parametrize(
+    ("last", "wrong"),
+    [
+        ({}, 0),  # the click between came after the hand-over
+        ({"fraudClick": "Yes"}, 1),
+        ({"fraudClick": "Yes", "revised": True, "revised_by": 1}, 0),  # it came before, and had its own verdict after
+        ({"fraudClick": "Yes", "revised": True, "revised_by": 0}, 1),
+    ],
+)
+def test_a_click_of_the_next_rule_counts_for_an_earlier_verdict_only_where_it_is_named(
+    written: Written, last: Value, wrong: int
+) -> None:
+    written.clicks = [value for _, value, _ in records(spanning(9_999_999))]
+    first, between, third = (verdict(f"span-9999999-{n}", False, source=n) for n in range(3))
+    written.verdicts = [first, dict(third), between | {"hand_over": 1, "rule_id": NEXT.rule_id}]
+    if "revised_by" in last:
+        del third["source"]
+    written.verdicts += [{**third, **last}] if last else []
+    assert faults(written.audit()) == ({"wrong": wrong} if wrong else {})
 
 
 def test_a_verdict_that_names_no_rule_asks_for_one(written: Written) -> None:

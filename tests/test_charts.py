@@ -70,6 +70,19 @@ def test_clicks_per_second_adds_up_to_the_frame_second_by_second() -> None:
     assert f"{100 * frame['fraud'].mean():.1f}% flagged" in words(figure)
 
 
+@pytest.mark.parametrize("draw", FIGURES)
+def test_no_trace_stretches_the_time_axis_beyond_the_clicks(draw: Callable[[pd.DataFrame], go.Figure]) -> None:
+    frame = verdict_frame(500, rate=10)
+    low, high = frame["ts"].min() - pd.Timedelta("1s"), frame["ts"].max() + pd.Timedelta("1s")
+    for trace in draw(frame).data:
+        if not trace.meta.startswith("top"):
+            # A trace with values and without times would be drawn from 1970 on.
+            assert trace.x is not None
+            assert all(low <= pd.Timestamp(x, tz="UTC") <= high for x in trace.x)
+    for trace in draw(frame.iloc[:0]).data:
+        assert trace.x is None or len(trace.x) == 0 or trace.meta.startswith("top")
+
+
 def test_a_second_without_clicks_is_an_empty_bar_and_a_gap_in_the_latency() -> None:
     frame = verdict_frame(10, rate=10)
     late = frame.assign(ts=(frame["ts"] + pd.Timedelta("3s")).astype(frame["ts"].dtype))

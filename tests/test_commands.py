@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,10 @@ import pytest
 from workbench import __version__
 from workbench.__main__ import main
 from workbench.broker import Connection, Topics
-from workbench.readers import SAMPLE_LOG
+from workbench.readers import SAMPLE_LOG, read
+from workbench.traffic import Traffic
+from workbench.tuning import surface
+from workbench.tuning_grid import read_thresholds, read_windows
 
 Words = list[str]
 
@@ -106,6 +111,39 @@ def test_verdicts_are_followed_until_the_limit(
     assert all("FRAUD" in line and "\\x1b[2J" in line for line in lines)  # a stranger's text steers no terminal
 
 
+def test_tune_prints_the_best_rules_of_labelled_clicks_and_the_share_that_each_flags_of_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clicks = Traffic(rate=100, duration="60s", seed=1).clicks(datetime(2026, 1, 2, tzinfo=UTC))
+    clicks.to_parquet(tmp_path / "clicks.parquet")
+    assert main(["tune", str(tmp_path / "clicks.parquet"), "--top", "3"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["rule", "flagged", "sessions", "precision", "recall", "F1", "cost"]
+    assert len(lines) == 4
+    best = surface(clicks, read_windows("1s..60s"), read_thresholds("2..10")).best()
+    assert lines[0].startswith(f"{best.rule_id} ")
+    assert "best F1" in lines[0]
+    assert lines[3].startswith("3-in-10s ")
+    assert lines[3].endswith("the default")
+
+    assert main(["tune", str(SAMPLE_LOG), "--windows", "5s,10s", "--thresholds", "2,3"]) == 0
+    output = capsys.readouterr()
+    assert "no labels" in output.err
+    flagged = surface(read(SAMPLE_LOG).clicks, ["10s"], [3]).flagged_share[0, 0]
+    assert output.out.splitlines()[2].split() == ["10s", "22.0%", f"{flagged:.1%}"]
+
+
+@pytest.mark.java
+def test_tune_with_spark_prints_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clicks = Traffic(rate=100, duration="20s", seed=1).clicks(datetime(2026, 1, 2, tzinfo=UTC))
+    clicks.to_parquet(tmp_path / "clicks.parquet")
+    told = []
+    for more in ([], ["--spark"]):
+        assert main(["tune", str(tmp_path / "clicks.parquet"), *more]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
@@ -114,10 +152,15 @@ def test_verdicts_are_followed_until_the_limit(
         (["detect", "--threshold", "three"], 2, "invalid int value: 'three'"),
         (["detect", "--window", "10"], 1, "not a duration: '10'; write a number and a unit"),
         (["replay", "no-such.log"], 1, "no-such.log"),
-        (["replay", str(SAMPLE_LOG), "--map", "session_id"], 1, "--map takes FIELD=COLUMN"),
+        (["replay", str(SAMPLE_LOG), "--map", "session_id"], 1, "columns are named FIELD=COLUMN"),
+        (["tune", "no-such.log"], 1, "no-such.log"),
+        (["tune", str(SAMPLE_LOG), "--windows", "9s..1s"], 1, "windows must rise: got '9s..1s'; write 1s..9s"),
+        (["tune", str(SAMPLE_LOG), "--thresholds", "some"], 1, "threshold must be a whole number"),
+        (["tune", str(SAMPLE_LOG), "--refused-good", "-1"], 1, "refused_good is -1.0"),
         (["broker", "status", "--brokers", "127.0.0.1:1"], 1, "127.0.0.1:1"),
         (["audit", "--brokers", "nonsense"], 1, "nonsense"),
         (["run", "--out", "report.pdf"], 1, "give the name of an .html file"),
+        (["click-app", "--session-clicks", "0"], 2, "0 is not a whole number from 1 up"),
         (["run", "--seconds", "0"], 2, "0 is not a whole number from 1 up"),
     ],
 )
@@ -141,9 +184,10 @@ def test_every_command_explains_itself_and_the_version_is_told(capsys: pytest.Ca
     with pytest.raises(SystemExit):
         main(["--help"])
     told = capsys.readouterr().out
-    commands = ["run", "lab", "doctor", "broker", "topics", "traffic", "replay", "detect", "verdicts", "audit"]
+    commands = ["run", "lab", "doctor", "broker", "topics", "traffic", "replay", "detect", "verdicts", "audit", "tune"]
+    commands += ["report", "click-app"]
     for name in commands:
-        assert f"\n    {name} " in told
+        assert re.search(rf"^    {name}\s", told, re.MULTILINE)
         with pytest.raises(SystemExit) as end:
             main([name, "--help"])
         assert end.value.code == 0

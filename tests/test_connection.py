@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import os
+import pickle
+import pprint
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from IPython.lib.pretty import pretty
 
 from workbench.connection import Connection, admin_client
 from workbench.errors import BrokerError
@@ -106,3 +115,115 @@ def test_something_that_is_no_broker_is_given_up_within_the_time(stranger: str) 
 def test_what_the_broker_refuses_is_one_line(connection: Connection) -> None:
     with pytest.raises(BrokerError, match=r"refused.*InvalidTopic"), admin_client(connection) as admin:
         admin.create_topics({"no good": {"num_partitions": 1}})
+
+
+LOGIN = {
+    "WORKBENCH_BROKERS": "kafka:9093",
+    "WORKBENCH_SECURITY": "SASL_SSL",
+    "WORKBENCH_SASL_MECHANISM": "scram-sha-256",
+    "WORKBENCH_USERNAME": "ann",
+    "WORKBENCH_PASSWORD": 'hunt"er\\2',
+}
+
+
+def test_one_set_of_variables_reaches_all_clients() -> None:
+    connection = Connection.from_env(LOGIN)
+    assert connection.kafka_python() == {
+        "bootstrap_servers": ["kafka:9093"],
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-256",
+        "sasl_plain_username": "ann",
+        "sasl_plain_password": 'hunt"er\\2',
+    }
+    assert connection.librdkafka()["sasl.password"] == 'hunt"er\\2'
+    options = connection.spark()
+    assert (options["kafka.security.protocol"], options["kafka.sasl.mechanism"]) == ("SASL_SSL", "SCRAM-SHA-256")
+    assert "hunt" not in str(options)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_spark_finds_the_login_in_a_file_that_is_ours_alone_and_ends_with_the_process(in_memory: bool) -> None:
+    if in_memory and not hasattr(os, "memfd_create"):
+        pytest.skip("files in memory are Linux's")
+    code = "" if in_memory else "import os\nif hasattr(os, 'memfd_create'): del os.memfd_create\n"
+    code += (
+        "from workbench.connection import Connection\n"
+        f"connection = Connection.from_env({LOGIN!r})\n"
+        "assert connection.spark() == connection.spark()  # one file, however often\n"
+        "print(connection.spark()['kafka.sasl.jaas.config'])\n"
+        "print(open(connection.spark()['kafka.sasl.jaas.config'].split(':')[1]).read())\n"
+        "import os, stat\n"
+        "path = connection.spark()['kafka.sasl.jaas.config'].split(':')[1]\n"
+        "print([oct(stat.S_IMODE(os.stat(of).st_mode)) for of in (path, os.path.dirname(path))])\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    option, login, _, modes = ran.stdout.splitlines()
+    path = option.removeprefix("${file:").removesuffix(":login}")
+    assert login == (
+        "login=org.apache.kafka.common.security.scram.ScramLoginModule required "
+        r'username="ann" password="hunt\\"er\\\\2";'
+    )
+    if in_memory:
+        assert path.startswith("/proc/")
+    else:
+        assert modes == "['0o600', '0o700']"
+    assert not Path(path).parent.exists()
+
+
+def test_a_password_file_is_read_without_its_line_break(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(" secret \n", "utf-8")
+    environ = {**LOGIN, "WORKBENCH_PASSWORD": "", "WORKBENCH_PASSWORD_FILE": str(tmp_path / "password")}
+    assert Connection.from_env(environ).kafka_python()["sasl_plain_password"] == " secret "
+
+
+def test_a_password_is_never_shown_nor_pickled() -> None:
+    connection = Connection.from_env(LOGIN)
+    password = connection.security.password
+    shown = [f"{connection} {connection!r} {password} {[password]}", "%s %r" % (password, password)]  # noqa: UP031
+    shown += [str(connection.kafka_python()), str(dataclasses.asdict(connection)), str(copy.deepcopy(connection))]
+    shown += [pretty(connection), pretty(connection.kafka_python()), pprint.pformat(connection.kafka_python())]
+    assert [text for text in shown if "hunt" in text] == []
+    assert copy.deepcopy(connection) == connection
+    for what in (connection, password):
+        with pytest.raises(BrokerError, match=r"a password is not pickled. Fix: .*from_env"):
+            pickle.dumps(what)
+    assert pickle.loads(pickle.dumps(Connection("a:1"))) == Connection("a:1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"WORKBENCH_SECURITY": ""}, "WORKBENCH_SASL_MECHANISM is set and WORKBENCH_SECURITY is not"),
+        (
+            {"WORKBENCH_SECURITY": "tls"},
+            "WORKBENCH_SECURITY is 'tls'; expected plaintext, ssl, sasl_plaintext, sasl_ssl",
+        ),
+        ({"WORKBENCH_SECURITY": "ssl"}, "a login is given, but ssl has none"),
+        (
+            {"WORKBENCH_SASL_MECHANISM": ""},
+            "WORKBENCH_SASL_MECHANISM is ''; expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512",
+        ),
+        ({"WORKBENCH_SASL_MECHANISM": "GSSAPI"}, "WORKBENCH_SASL_MECHANISM is 'GSSAPI'; expected PLAIN"),
+        ({"WORKBENCH_USERNAME": ""}, "needs a user. Fix: set WORKBENCH_USERNAME"),
+        ({"WORKBENCH_PASSWORD": ""}, "needs a password. Fix: set WORKBENCH_PASSWORD_FILE or WORKBENCH_PASSWORD"),
+        ({"WORKBENCH_PASSWORD": "hunter\n2"}, "the password has a line break"),
+        ({"WORKBENCH_PASSWORD_FILE": "/x"}, "WORKBENCH_PASSWORD and WORKBENCH_PASSWORD_FILE are both set"),
+        ({"WORKBENCH_PASSWORD": "", "WORKBENCH_PASSWORD_FILE": "/no/such"}, "WORKBENCH_PASSWORD_FILE: /no/such cannot"),
+        ({"WORKBENCH_CA_FILE": "/no/such"}, "WORKBENCH_CA_FILE: /no/such cannot be read (No such file or directory)"),
+        ({"WORKBENCH_CA_FILE": __file__}, "cannot be used for TLS"),
+        ({"WORKBENCH_CLIENT_FILE": __file__}, "holds no unencrypted PKCS #8 key"),
+        ({"WORKBENCH_SECURITY": "sasl_plaintext", "WORKBENCH_CA_FILE": __file__}, "sasl_plaintext does not encrypt"),
+        ({"WORKBENCH_BROKERS": ""}, "WORKBENCH_SECURITY is sasl_ssl, but WORKBENCH_BROKERS names no broker for it"),
+    ],
+)
+def test_variables_that_cannot_be_are_told_with_the_fix_and_without_the_password(
+    changes: dict[str, str], said: str
+) -> None:
+    with pytest.raises(BrokerError) as failed:
+        Connection.from_env({**LOGIN, **changes})
+    assert said in str(failed.value)
+    assert "hunt" not in str(failed.value)
+
+
+def test_plaintext_asked_for_sets_all_else_aside() -> None:
+    assert Connection.from_env({**LOGIN, "WORKBENCH_SECURITY": "plaintext"}) == Connection("kafka:9093")

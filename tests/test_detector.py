@@ -15,10 +15,11 @@ from oracle import EPOCH, US, Record, wire
 
 from workbench import detector, ticks
 from workbench.broker import Connection, Topics, ensure_topics, recreate_topics
+from workbench.click_source import Tolerance
 from workbench.clicks import TICK_KEY, TICK_VALUE
 from workbench.detector import Detector
 from workbench.errors import CheckpointMismatch, DetectorError, NotCaughtUp, RuleError
-from workbench.query import CAP, Tolerance
+from workbench.query import CAP
 from workbench.rule import Rule
 
 pytestmark = pytest.mark.java

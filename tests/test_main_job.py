@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from workbench import main_job
+from workbench.connection import Connection
 from workbench.errors import ReportError
-from workbench.main_job import describe, leaving_nothing
+from workbench.main_job import describe, leaving_nothing, unsecured
 
 SUMMARY: dict[str, Any] = {
     "rule_id": "3-in-10s", "precision": 0.9687, "recall": None, "recall_by_kind": {"burst_bot": 0.5}, "clicks": 13500,
@@ -58,3 +59,15 @@ def test_a_process_that_outlives_its_parent_is_ended_and_others_are_not(monkeypa
         mine.kill()
         mine.wait()
     assert "WORKBENCH_RUN" not in os.environ
+
+
+def test_the_private_broker_is_reached_without_the_login_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_SECURITY", "sasl_ssl")
+    monkeypatch.setenv("WORKBENCH_USERNAME", "ann")
+    with unsecured():
+        assert Connection.from_env({**os.environ, "WORKBENCH_BROKERS": "a:1"}) == Connection("a:1")
+    assert os.environ["WORKBENCH_SECURITY"] == "sasl_ssl"
+    monkeypatch.delenv("WORKBENCH_SECURITY")
+    with unsecured():
+        pass
+    assert "WORKBENCH_SECURITY" not in os.environ

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,13 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from workbench.broker import Connection
+from workbench import sender
+from workbench.broker import Connection, ensure_topics
+from workbench.detector import Detector
+from workbench.readers import SAMPLE_LOG, read
 from workbench.report import run_notebook, summary, write_report
+from workbench.rule import Rule, judge
+from workbench.traffic import Traffic
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NAMES = sorted(path.name for path in FOLDER.glob("*.ipynb"))
@@ -104,3 +110,49 @@ def test_the_rule_runs_into_a_report_without_java(tmp_path: Path, monkeypatch: p
     out = write_report(FOLDER / "01_the_rule.ipynb", {"window": "30s"}, tmp_path / "rule.html", "t", progress=False)
     assert any(PLOTLY in data for data in outputs(out.with_suffix(".ipynb")))
     assert out.read_text("utf-8").count('class="figure"') >= 2
+
+
+TUNING = "03_tune_window_and_threshold.ipynb"
+
+
+def test_tuning_runs_without_java_and_leaves_the_board_as_a_static_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    chosen = {"window": "20s", "threshold": 4, "refused_good": 5.0, "windows": "5s..30s"}
+    out = write_report(FOLDER / TUNING, chosen, tmp_path / "tuning.html", "t", progress=False)
+    found = summary(out.with_suffix(".ipynb"))
+    assert (found["chosen"], found["current"], found["labelled"]) == ("4-in-20s", "3-in-10s", True)
+    assert 0.8 < found["precision"] <= 1
+    assert found["lost"] > 0
+    figures = [data[PLOTLY] for data in outputs(out.with_suffix(".ipynb")) if PLOTLY in data]
+    assert [len(figure["data"]) > 10 for figure in figures] == [True, False]
+    assert out.read_text("utf-8").count('class="figure"') == 2
+
+
+def test_tuning_without_labels_shows_how_much_is_flagged(tmp_path: Path) -> None:
+    executed = run_notebook(FOLDER / TUNING, {"source": str(SAMPLE_LOG)}, tmp_path / TUNING, progress=False)
+    found = summary(executed)
+    assert (found["labelled"], found["precision"], found["chosen"]) == (False, None, "3-in-10s")
+    assert found["flagged"] == judge(read(SAMPLE_LOG).clicks, Rule())["fraud"].sum()
+
+
+@pytest.mark.java
+def test_tuning_reads_the_clicks_topic(connection: Connection, tmp_path: Path) -> None:
+    ensure_topics(connection)
+    clicks = Traffic(rate=100, duration="30s", seed=9).clicks(datetime.now(UTC))
+    sender.send(clicks, connection, speed="max", progress=False)
+    parameters = {"source": "topic", "brokers": connection.bootstrap}
+    found = summary(run_notebook(FOLDER / TUNING, parameters, tmp_path / TUNING, progress=False))
+    assert found["clicks"] >= len(clicks)  # other tests may have sent some before
+
+
+@pytest.mark.java
+@pytest.mark.skipif(not hasattr(Detector, "apply"), reason="needs Detector.apply")
+def test_tuning_applies_its_choice_to_a_detector_that_is_running(connection: Connection, tmp_path: Path) -> None:
+    parameters = {"brokers": connection.bootstrap, "live": True, "apply": True, "seconds": 30}
+    found = summary(run_notebook(FOLDER / TUNING, parameters, tmp_path / TUNING, progress=False))
+    assert found["judging"] == found["chosen"] == "4-in-40s"
+    assert set(found["verdicts"]) == {"3-in-10s", "4-in-40s"}
+    assert sum(found["verdicts"].values()) == 3_000

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from workbench import clicks
+from workbench.click_source import LONGEST_QUOTE, Sorting, Tolerance
 from workbench.clicks import LONGEST_TEXT, TICK_KEY, TICK_VALUE, Click
 from workbench.errors import ClickError
-from workbench.query import LONGEST_QUOTE, Tolerance, sort_out
 from workbench.runtime import spark_session
 
 pytestmark = pytest.mark.java
@@ -43,7 +43,7 @@ def judged(spark: SparkSession, values: list[bytes], key: bytes = b"s1") -> list
         click = parsed(value)
         at = click.ts if click and click.ts.year > 1970 else datetime.now(UTC)
         rows.append((key, value, 0, offset, at))
-    found = sort_out(spark.createDataFrame(rows, SCHEMA), Tolerance("24h", "24h"), timedelta(minutes=1))
+    found = Sorting(Tolerance("24h", "24h"), timedelta(minutes=1))(spark.createDataFrame(rows, SCHEMA))
     return [row.asDict(recursive=True) for row in found.orderBy("click.offset").collect()]
 
 

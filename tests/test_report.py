@@ -161,6 +161,36 @@ def test_a_table_keeps_its_cells_and_loses_its_style_sheet(tmp_path: Path) -> No
     assert "color: red" not in html
 
 
+def test_cells_for_the_notebook_alone_are_left_out_and_those_for_the_top_come_first(tmp_path: Path) -> None:
+    cells = [
+        new_markdown_cell("# Only in the notebook", metadata={"tags": ["remove-cell"]}),
+        new_markdown_cell("# Heading"),
+        cell("tiles(…)", "on-top", outputs=[new_output("stream", name="stdout", text="the figures")]),
+    ]
+    html = body(page(tmp_path / "r.html", *cells))
+    assert "Only in the notebook" not in html
+    assert html.index("the figures") < html.index("Heading")
+    assert "tiles(…)" not in html
+
+
+def test_a_report_without_code_says_nothing_of_the_machine_it_was_made_on(tmp_path: Path) -> None:
+    nb = new_notebook(cells=[cell('source = "/home/ann/access.log"'), cell("1", outputs=[])])
+    nb.metadata["papermill"] = {"parameters": {"source": "/home/ann/access.log", "title": "T", "brokers": "", "n": 0}}
+    html = body(report.to_html(nb, tmp_path / "r.html", "Title", code=False).read_text("utf-8"))
+    assert "source <b>access.log</b>" in html
+    assert "n <b>0</b>" in html
+    for gone in ("/home/ann", "<details>", "title <b>", "brokers"):
+        assert gone not in html
+
+
+def test_control_characters_are_shown_as_their_pictures(tmp_path: Path) -> None:
+    text = "a\0b\x1b[2Jc\x07"
+    outputs = [new_output("display_data", data={kind: text}) for kind in ("text/html", "text/plain")]
+    html = body(page(tmp_path / "r.html", cell("x", outputs=outputs)))
+    assert "a␀b" in html
+    assert not re.search(r"[\0-\x08\x0b\x0c\x0e-\x1f]", html)
+
+
 def test_the_summary_is_the_json_of_its_tagged_cell() -> None:
     output = new_output("execute_result", data={"application/json": {"precision": 1.0}, "text/plain": "<JSON>"})
     nb = new_notebook(cells=[cell("1"), cell("JSON(…)", "summary", outputs=[output])])
@@ -214,5 +244,9 @@ def test_a_kernel_run_gives_a_report_that_draws_every_chart_without_any_network(
         titles = tab.evaluate("Array.from(document.querySelectorAll('.modebar-btn'), b => b.dataset.title)")
         assert titles
         assert not [title for title in titles if "loud" in title or "Produced" in title]
+        tab.set_viewport_size({"width": 900, "height": 700})
+        sizes = "Array.from(document.querySelectorAll('.svg-container'), e => [e.clientWidth, e.clientHeight])"
+        until(lambda: max(width for width, _ in tab.evaluate(sizes)) < 850, 30, said="the charts fit the window")
+        assert min(height for _, height in tab.evaluate(sizes)) >= 400
         assert heard.errors == []
         assert heard.requests == [out.as_uri()]

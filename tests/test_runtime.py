@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -74,7 +75,10 @@ def test_one_session_serves_until_its_settings_change_and_a_running_query_keeps_
 
 
 def test_only_the_loopback_is_listened_on() -> None:
-    spark_session(2)
+    session = spark_session(2)
+    jvm_of: Any = session.sparkContext._jvm
+    anywhere = jvm_of.java.net.ServerSocket(0)  # as the shuffle of a real-time query listens
+    assert anywhere.getInetAddress().isLoopbackAddress()
     (jvm,) = jvms()
     ports = [c.laddr.ip for c in jvm.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
     assert ports

@@ -1,5 +1,5 @@
 #!/bin/sh
-# System packages: `tools/system.sh java venv chromium` checks the ones named. What is missing is installed where this
+# System packages: `tools/system.sh java venv chromium kcat` checks the ones named. What is missing is installed where this
 # is Debian and root; anywhere else it is named, with the way to get it. Exit status 0: all of them are there.
 set -eu
 
@@ -14,6 +14,7 @@ has_java() {
 }
 has_venv() { "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; }
 has_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+has_kcat() { command -v kcat; } >/dev/null
 
 package() {
     case $1 in
@@ -27,6 +28,7 @@ advice() {
     java) echo "Java 17, 21 or 25, in JAVA_HOME, on PATH or in the conda prefix (conda install openjdk=17)" ;;
     venv) echo "Python's venv and ensurepip modules for $PYTHON (with conda: conda env create -f environment.yml)" ;;
     chromium) echo "Chromium, for the browser tests only" ;;
+    kcat) echo "kcat, a Kafka client, for one of the tests only" ;;
     esac
 }
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
 
-from workbench import __version__, commands, detect_job, main_job, notebooks, verdict_lines
+from workbench import __version__, commands, detect_job, main_job, notebooks, report_job, tune_job, verdict_lines
 from workbench.errors import WorkbenchError
 
 __all__ = ["main"]
@@ -104,6 +104,11 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     _add_verdicts(command("verdicts", verdict_lines.verdicts, "Print the verdicts of the topic, oldest first", topics))
     made = command("audit", commands.audit, "Hold every verdict on the topic against the rule", topics)
     _add_rule(made, "default: the rule that each verdict names")
+    _add_tune(command("tune", tune_job.tune, "Say what other windows and thresholds would flag of recorded clicks"))
+    text = "Make one HTML file of recorded clicks, and evidence: what was flagged, and why"
+    _add_report(command("report", report_job.report, text, topics))
+    text = "Serve a page of ads to click on, which shows each visitor the verdicts"
+    _add_click_app(command("click-app", commands.click_app, text, topics))
     return parser, list(found.choices)
 
 
@@ -155,16 +160,74 @@ def _add_traffic(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="access log, CSV, Parquet or JSON Lines, packed with gzip or not")
+    _add_clicks_file(parser)
     text = 'how many times as fast as recorded, or "max"; default: %(default)g'
     parser.add_argument("--speed", type=_speed, default=60.0, metavar="N|max", help=text)
+
+
+def _add_clicks_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="access log, CSV, Parquet or JSON Lines, packed with gzip or not")
+    _add_file(parser, idle_gap="30m")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    text = "access log, CSV, Parquet or JSON Lines, packed or not; default: the clicks on the topic"
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help=text)
+    _add_rule(parser, "default: 3 in 10s")
+    text = "the report, one file that opens offline; default: FILE-report.html in this folder"
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--evidence", type=Path, metavar="FILE", help="write each flagged click, and why, as CSV too")
+    parser.add_argument("--show-ips", action="store_true", help="whole addresses instead of their networks, in both")
+    parser.add_argument("--title", metavar="TEXT", help="of the report; default: made of the file's name")
+    text = "another parameter of the notebook, or any of these by its name; may be given more than once"
+    parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help=text)
+    _add_file(parser)
+
+
+def _add_file(parser: argparse.ArgumentParser, idle_gap: str | None = None) -> None:
+    """How a file is read. Without an `idle_gap` the job has its own, of the same length."""
     formats = ("log", "csv", "parquet", "jsonl")
     parser.add_argument("--format", choices=formats, help="default: told from the file")
     text = "column of a table that holds a field, as session_id=visitor; may be given more than once"
     parser.add_argument("--map", action="append", default=[], metavar="FIELD=COLUMN", help=text)
-    parser.add_argument("--assets", action="store_true", help="of a log, send images, scripts and the like too")
-    text = f"of a log, the pause that ends a session; default: %(default)s ({_DURATION})"
-    parser.add_argument("--idle-gap", default="30m", metavar="DURATION", help=text)
+    parser.add_argument("--assets", action="store_true", help="of a log, count images, scripts and the like too")
+    text = f"of a log, the pause that ends a session; default: 30m ({_DURATION})"
+    parser.add_argument("--idle-gap", default=idle_gap, metavar="DURATION", help=text)
+
+
+def _add_tune(parser: argparse.ArgumentParser) -> None:
+    _add_clicks_file(parser)
+    text = "to try: a range of round durations or a list, as 2s,10s,1m; default: %(default)s"
+    parser.add_argument("--windows", default="1s..60s", metavar="RANGE", help=text)
+    text = "to try: a range or a list; default: %(default)s"
+    parser.add_argument("--thresholds", default="2..10", metavar="RANGE", help=text)
+    text = "what makes a rule the best, where clicks have labels; default: %(default)s"
+    parser.add_argument("--by", choices=("f1", "cost"), default="f1", help=text)
+    text = "cost of a fraudulent click that is paid; default: %(default)g"
+    parser.add_argument("--paid-fraud", type=float, default=1.0, metavar="PRICE", help=text)
+    text = "cost of a good click that is refused; default: %(default)g"
+    parser.add_argument("--refused-good", type=float, default=1.0, metavar="PRICE", help=text)
+    text = "labels that mean fraud, with commas; default: %(default)s"
+    parser.add_argument("--fraud-labels", default="burst_bot,drip_bot,rotating_bot", metavar="LABEL[,…]", help=text)
+    parser.add_argument("--top", type=_positive, default=10, metavar="N", help="rules to print; default: %(default)s")
+    text = "read with Spark: for CSV and Parquet larger than memory"
+    parser.add_argument("--spark", action="store_true", help=text)
+    parser.add_argument("--master", metavar="URL", help="Spark cluster for --spark; default: this process")
+
+
+def _add_click_app(parser: argparse.ArgumentParser) -> None:
+    text = "address to listen on; default: %(default)s, this machine only"
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=text)
+    text = "default: %(default)s; 0 takes a free one"
+    parser.add_argument("--port", type=int, default=8080, metavar="N", help=text)
+    text = "a host name that the page is reached by, beside localhost; may be given more than once"
+    parser.add_argument("--name", action="append", default=[], metavar="HOST", help=text)
+    text = "how many proxies before it add to X-Forwarded-For; default: 0, which believes none"
+    parser.add_argument("--proxies", type=int, default=0, metavar="N", help=text)
+    text = "clicks a second that a session may send; default: %(default)s"
+    parser.add_argument("--session-clicks", type=_positive, default=5, metavar="N", help=text)
+    text = "clicks a second that an address may send; default: %(default)s"
+    parser.add_argument("--address-clicks", type=_positive, default=50, metavar="N", help=text)
 
 
 def _add_detect(parser: argparse.ArgumentParser) -> None:
@@ -179,6 +242,10 @@ def _add_detect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--late", default="30s", metavar="DURATION", help=text)
     parser.add_argument("--ahead", default="10s", metavar="DURATION", help="how far ahead of it; default: %(default)s")
     parser.add_argument("--master", metavar="URL", help="Spark cluster to run on; default: this process")
+    text = "serve figures for Prometheus there, as 127.0.0.1:9464"
+    parser.add_argument("--metrics", metavar="HOST:PORT", help=text)
+    text = "allow --metrics an address that other machines can read"
+    parser.add_argument("--metrics-anywhere", action="store_true", help=text)
 
 
 def _add_verdicts(parser: argparse.ArgumentParser) -> None:

@@ -2,12 +2,13 @@
 
 It reads the three topics from their first record up to where they end when it starts, judges the clicks in
 one batch with `rule.judge` and compares the verdicts one by one. Where a click has several, Yes wins.
+
+Where a rule took over from another, each click is held against the rule of its verdict, with the clicks that had theirs
+by then: see `hand_over`. A click may be at the edge: it tipped a verdict before, and had its own after the hand-over.
 """
 
 from __future__ import annotations
 
-import re
-import time
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -16,23 +17,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from kafka import TopicPartition
 from tqdm.auto import tqdm
 
 from workbench.broker import Connection, Topics, begin_offsets, end_offsets
 from workbench.clicks import TICK_VALUE, parse
-from workbench.errors import BrokerError, ClickError, VerdictError
+from workbench.errors import ClickError, RuleError, VerdictError
+from workbench.headers import Place, cause_of, hand_overs_before
 from workbench.rule import Rule, judge
+from workbench.topic_records import records
 from workbench.verdict_table import read_fields
-from workbench.verdicts import consumer_at, dead_letter
+from workbench.verdicts import dead_letter
 
 __all__ = ["Audit", "audit"]
 
-SILENCE_S = 30.0
 EXAMPLES = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_RULE_ID = re.compile(r"([0-9]+)-in-([0-9]+[a-z]+)")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Audit:
     repeated: int  # verdict records that said again what was said
     missing: int  # clicks without a verdict
     wrong: int  # clicks with the other verdict
+    twice: int  # clicks judged before a hand-over and again after it
     unexpected: int  # clicks with a verdict that are not on the topic, or could not be judged
     unreadable: int  # verdict records that are none
     lost: int  # records on the clicks topic that are no click and have no dead letter
@@ -76,7 +78,7 @@ class Audit:
         return "\n".join([*text, f"NOT OK: {', '.join(faults)}" if faults else "ok"])
 
 
-FAULTS = ("missing", "wrong", "unexpected", "unreadable", "lost", "refused")
+FAULTS = ("missing", "wrong", "twice", "unexpected", "unreadable", "lost", "refused")
 
 
 def audit(
@@ -102,10 +104,13 @@ def audit(
         total=total, unit=" records", unit_scale=True, desc="audit", disable=not progress, mininterval=0.25
     ) as bar:
         letters = _read_letters(
-            _records(connection, topics.dead_letters, spans, bar), topics.clicks, spans[topics.clicks]
+            records(connection, topics.dead_letters, *spans[topics.dead_letters], bar),
+            topics.clicks,
+            spans[topics.clicks],
         )
-        given = _read_verdicts(_records(connection, topics.verdicts, spans, bar), spans[topics.clicks])
-        found = _read_clicks(_records(connection, topics.clicks, spans, bar), letters)
+        given = _read_verdicts(records(connection, topics.verdicts, *spans[topics.verdicts], bar), spans[topics.clicks])
+        clicks = records(connection, topics.clicks, *spans[topics.clicks], bar)
+        found = _read_clicks(clicks, letters, set(given.tipped.values()))
     return _compare(found, given, letters, rule)
 
 
@@ -114,39 +119,17 @@ class _Clicks:
     frame: pd.DataFrame
     lost: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    tipping: dict[Place, str] = field(default_factory=dict)  # where a click is that tipped a verdict → its click_id
 
 
 @dataclass
 class _Verdicts:
-    frame: pd.DataFrame  # click_id, rule_id, fraud, revised, inside: one row per record
+    frame: pd.DataFrame  # click_id, rule_id, fraud, revised, inside, after (how many hand-overs): one row per record
     unreadable: list[str]
+    tipped: dict[str, Place]  # click_id → where the click is that tipped its verdict
 
 
 Span = tuple[dict[int, int], dict[int, int]]
-
-
-def _records(connection: Connection, topic: str, spans: dict[str, Span], bar: tqdm[Any]) -> Iterator[Any]:
-    """Every record of a topic from its begin offsets to its end offsets."""
-    begin, end = spans[topic]
-    positions = {TopicPartition(topic, p): begin[p] for p in end if end[p] > begin[p]}
-    if not positions:
-        return
-    consumer = consumer_at(connection, positions)
-    try:
-        heard = time.monotonic()
-        while left := [place for place in positions if consumer.position(place) < end[place.partition]]:
-            for place, records in consumer.poll(timeout_ms=500, max_records=5000).items():
-                heard = time.monotonic()
-                for record in records:
-                    if record.offset < end[place.partition]:
-                        yield record
-                bar.update(len(records))
-            if time.monotonic() - heard > SILENCE_S:
-                where = f"partitions {[place.partition for place in left]} of {topic!r}"
-                what = f"{where} at {connection.bootstrap} gave nothing for {SILENCE_S:.0f} s before their end"
-                raise BrokerError(f"{what}. Fix: look at `workbench broker status`")
-    finally:
-        consumer.close()
 
 
 def _read_letters(records: Iterator[Any], topic: str, span: Span) -> dict[tuple[int, int], str]:
@@ -164,8 +147,9 @@ def _read_letters(records: Iterator[Any], topic: str, span: Span) -> dict[tuple[
 def _read_verdicts(records: Iterator[Any], span: Span) -> _Verdicts:
     ids: list[str] = []
     rule_ids: list[str] = []
-    fraud, revised, inside = bytearray(), bytearray(), bytearray()
+    fraud, revised, inside, after = bytearray(), bytearray(), bytearray(), array("q")
     unreadable: list[str] = []
+    tipped: dict[str, Place] = {}
     texts: dict[str, str] = {}
     begin, end = span
     for record in records:
@@ -179,22 +163,24 @@ def _read_verdicts(records: Iterator[Any], span: Span) -> _Verdicts:
         fraud.append(verdict.fraud)
         revised.append(verdict.revised)
         # A verdict says which click record caused it. One that came later, or is deleted, is no matter.
-        source = dict(record.headers).get("source", b"")
-        partition, _, offset = source.partition(b":")
-        known = partition.isdigit() and offset.isdigit()
-        inside.append(not known or begin.get(int(partition), 0) <= int(offset) < end.get(int(partition), 0))
+        cause = cause_of(record.headers)
+        inside.append(cause is None or begin.get(cause[0], 0) <= cause[1] < end.get(cause[0], 0))
+        after.append(hand_overs_before(record.headers))
+        if verdict.revised and cause is not None:
+            tipped[verdict.click_id] = cause
     flags = {"fraud": fraud, "revised": revised, "inside": inside}
     frame = pd.DataFrame(
         {
             "click_id": pd.Series(ids, dtype=object),
             "rule_id": pd.Series(rule_ids, dtype=object),
             **{name: np.frombuffer(bytes(values), dtype=np.bool_) for name, values in flags.items()},
+            "after": np.frombuffer(after, dtype=np.int64),
         }
     )
-    return _Verdicts(frame[frame["inside"]], unreadable)
+    return _Verdicts(frame[frame["inside"]], unreadable, tipped)
 
 
-def _read_clicks(records: Iterator[Any], letters: dict[tuple[int, int], str]) -> _Clicks:
+def _read_clicks(records: Iterator[Any], letters: dict[Place, str], tipping: set[Place]) -> _Clicks:
     """The clicks to be judged, in columns; the texts that repeat are kept once."""
     found = _Clicks(pd.DataFrame())
     ids: list[str] = []
@@ -206,16 +192,18 @@ def _read_clicks(records: Iterator[Any], letters: dict[tuple[int, int], str]) ->
         reason = letters.get((record.partition, record.offset))
         if record.value == TICK_VALUE or (reason is not None and reason != "malformed"):
             continue
-        place = f"partition {record.partition} offset {record.offset}"
+        where = f"partition {record.partition} offset {record.offset}"
         try:
             click = parse(record.value or b"")
         except ClickError as error:
             if reason is None:
-                found.lost.append(f"{place}: {error}")
+                found.lost.append(f"{where}: {error}")
             continue
         if reason is not None:
-            found.refused.append(f"{place}: {click.click_id}")
+            found.refused.append(f"{where}: {click.click_id}")
             continue
+        if (place := (record.partition, record.offset)) in tipping:
+            found.tipping[place] = click.click_id
         ids.append(click.click_id)
         sessions.append(texts.setdefault(click.session_id, click.session_id))
         urls.append(texts.setdefault(click.url, click.url))
@@ -238,17 +226,23 @@ def _compare(found: _Clicks, given: _Verdicts, letters: dict[tuple[int, int], st
     examples["missing"] = there.difference(answered, sort=False).tolist()
     examples["unexpected"] = answered.difference(there, sort=False).tolist()
 
-    by_rule: list[tuple[Rule, pd.DataFrame]]
-    if rule is not None:
-        by_rule = [(rule, verdicts)]
-    else:
-        by_rule = [(_rule(str(rule_id)), part) for rule_id, part in verdicts.groupby("rule_id", sort=False)]
+    own = verdicts[~verdicts["revised"]].groupby("click_id")["after"].agg(["min", "max"])
+    examples["twice"] = own.index[own["min"] != own["max"]].tolist()
+    # A click without a verdict is none of the ones that an earlier rule has counted.
+    judged_after = clicks["click_id"].map(own["min"]).fillna(np.inf)
+    latest = verdicts["after"].max()
+
+    by_rule: list[tuple[Rule, pd.DataFrame]] = []
     wrong: list[pd.DataFrame] = []
-    for one, part in by_rule:
-        truth = judge(clicks, one).groupby("click_id")[["fraud", "clicks_in_window"]].max()
+    for (after, rule_id), part in verdicts.groupby(["after", "rule_id"], sort=False):
+        one = rule or _rule(str(rule_id))
+        by_rule.append((one, part))
+        counted = clicks if after == latest else clicks[judged_after <= after]
+        truth = judge(counted, one).groupby("click_id")[["fraud", "clicks_in_window"]].max()
         said = part.groupby("click_id")["fraud"].max().rename("said")
         both = truth.join(said, how="inner").assign(rule_id=one.rule_id)
-        wrong.append(both[both["fraud"] != both["said"].astype(bool)])
+        both = both[both["fraud"] != both["said"].astype(bool)]
+        wrong.append(both[~_at_the_edge(both, one, given.tipped, found.tipping, set(counted["click_id"]))])
     mistakes = pd.concat(wrong) if wrong else clicks.iloc[:0]
     mistakes = mistakes[~mistakes.index.duplicated()]
     examples["wrong"] = [
@@ -257,7 +251,7 @@ def _compare(found: _Clicks, given: _Verdicts, letters: dict[tuple[int, int], st
     ]
     amiss = {name: len(some) for name, some in examples.items()} | {"wrong": len(mistakes)}
     return Audit(
-        rules={one.rule_id: len(part) for one, part in by_rule},
+        rules=_count(by_rule),
         clicks=len(there),
         verdicts=len(verdicts),
         flagged=int(verdicts.loc[verdicts["fraud"], "click_id"].nunique()),
@@ -269,11 +263,26 @@ def _compare(found: _Clicks, given: _Verdicts, letters: dict[tuple[int, int], st
     )
 
 
+def _at_the_edge(
+    mistakes: pd.DataFrame, rule: Rule, tipped: dict[str, Place], tipping: dict[Place, str], counted: set[str]
+) -> npt.NDArray[np.bool_]:
+    """Which of these Yes are right with the click that tipped them, which is itself judged after the hand-over."""
+    causes = [tipping.get(tipped.get(click_id, (-1, -1))) for click_id in mistakes.index]
+    later = np.array([cause is not None and cause not in counted for cause in causes], dtype=np.bool_)
+    enough = mistakes["clicks_in_window"] + 1 >= rule.threshold
+    return later & (mistakes["said"].astype(bool) & enough).to_numpy(np.bool_)
+
+
+def _count(by_rule: list[tuple[Rule, pd.DataFrame]]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for one, part in by_rule:
+        counts[one.rule_id] += len(part)
+    return dict(counts)
+
+
 def _rule(rule_id: str) -> Rule:
     """The rule that a verdict names. Raises VerdictError when it names none."""
-    named = _RULE_ID.fullmatch(rule_id)
-    if named is None:
-        raise VerdictError(
-            f"a verdict names the rule {rule_id!r}, which is not like '3-in-10s'. Fix: name the rule to audit"
-        )
-    return Rule(window=named[2], threshold=int(named[1]))
+    try:
+        return Rule.from_id(rule_id)
+    except RuleError as error:
+        raise VerdictError(f"a verdict names no rule: {error}. Fix: name the rule to audit") from error

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
+from datetime import datetime
 from typing import Any
 
 from workbench.connection import BROKERS_VARIABLE, Connection, admin_client
@@ -27,6 +28,7 @@ __all__ = [
     "connect",
     "end_offsets",
     "ensure_topics",
+    "offsets_at",
     "partitions_of",
     "recreate_topics",
 ]
@@ -64,11 +66,11 @@ class Topics:
 def connect(environ: Mapping[str, str] = os.environ) -> Connection:
     """A connection that answers: WORKBENCH_BROKERS if set, else the embedded broker, started when need be.
 
-    Raises BrokerError when there is none, SetupError when the embedded broker lacks Java or its jars.
+    Raises BrokerError when there is none or a variable is wrong, SetupError when the embedded one lacks Java or jars.
     """
+    connection = Connection.from_env(environ)
     if not environ.get(BROKERS_VARIABLE, "").strip():
         return EmbeddedBroker().up()
-    connection = Connection.from_env(environ)
     connection.check()
     return connection
 
@@ -139,6 +141,13 @@ def end_offsets(connection: Connection, topic: str) -> dict[int, int]:
     from kafka.admin import OffsetSpec
 
     return _offsets(connection, topic, OffsetSpec.LATEST)
+
+
+def offsets_at(connection: Connection, topic: str, moment: datetime) -> dict[int, int]:
+    """The offset of the first record of each partition whose timestamp is not before `moment`, else the end."""
+    found = _offsets(connection, topic, int(moment.timestamp() * 1000))
+    ends = end_offsets(connection, topic)
+    return {number: offset if offset >= 0 else ends[number] for number, offset in found.items()}
 
 
 def _offsets(connection: Connection, topic: str, which: Any) -> dict[int, int]:

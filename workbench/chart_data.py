@@ -21,6 +21,7 @@ __all__ = [
     "MAX_BINS",
     "MAX_POINTS",
     "View",
+    "bins_of",
     "epoch_us",
     "iso",
     "latency",
@@ -36,6 +37,8 @@ COLUMNS: Final = {
     "fraud": "bool",
     "clicks_in_window": "int64",
     "revised": "bool",
+    "rule_id": "object",
+    "judged_at": "datetime64[ms, UTC]",
     "latency_ms": "float64",
 }
 """The columns of a frame of verdicts that are read here, with their types."""
@@ -80,6 +83,7 @@ class View:
     detail: str = ""
     empty: str = ""
     yaxis: dict[str, Any] = field(default_factory=dict)
+    xaxis: dict[str, Any] = field(default_factory=dict)
 
 
 def epoch_us(times: pd.Series[Any]) -> Ints:
@@ -104,7 +108,7 @@ def iso(times_us: Ints) -> list[str]:
 def rates(verdicts: pd.DataFrame, span_us: tuple[int, int] | None = None) -> View:
     """Clicks per second, flagged and not. A span that ends now ends in an unfinished bar: left out."""
     ts_us, fraud = epoch_us(verdicts["ts"]), verdicts["fraud"].to_numpy(bool)
-    bins, width_us, x = _bins(ts_us, span_us)
+    bins, width_us, x = bins_of(ts_us, span_us)
     width_s = width_us / 1e6
     flagged = np.bincount(bins[fraud], minlength=len(x))
     total = np.bincount(bins, minlength=len(x))
@@ -131,7 +135,7 @@ def latency(verdicts: pd.DataFrame, span_us: tuple[int, int] | None = None) -> V
     """
     first = ~verdicts["revised"].to_numpy(bool)
     ms = np.maximum(verdicts["latency_ms"].to_numpy(np.float64)[first], 1.0)
-    bins, width_us, x = _bins(epoch_us(verdicts["ts"])[first], span_us)
+    bins, width_us, x = bins_of(epoch_us(verdicts["ts"])[first], span_us)
     # One sort of whole numbers, each a bin and a latency in µs, is ten times as fast as sorting by two keys.
     us = np.rint(ms * 1e3).astype(np.int64)
     wide = int(us.max(initial=0)) + 1
@@ -180,7 +184,7 @@ def timeline(verdicts: pd.DataFrame, sessions: int = 20) -> View:
             "x": clock,
             "y": row[kept].astype(np.float64),
             "hovertext": [
-                f"<b>{label(ids[i])}</b><br>{label(urls[i], 72)}<br>{at[11:]} UTC, {seen[i]} in the window"
+                f"<b>{label(ids[i])}</b><br>{label(urls[i], 72)}<br>{at.replace('T', ' ')} UTC, {seen[i]} in the window"
                 for i, at in zip(kept.tolist(), clock, strict=True)
             ],
         }
@@ -224,7 +228,7 @@ def top(verdicts: pd.DataFrame, n: int = 15) -> View:
     )
 
 
-def _bins(ts_us: Ints, span_us: tuple[int, int] | None) -> tuple[Ints, int, list[str]]:
+def bins_of(ts_us: Ints, span_us: tuple[int, int] | None) -> tuple[Ints, int, list[str]]:
     """The bin of each time, the bins' width in µs, and the middle of every bin."""
     if not len(ts_us):
         return np.zeros(0, np.int64), 1_000_000, []

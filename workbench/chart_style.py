@@ -13,7 +13,22 @@ from typing import Any, Final
 import plotly.graph_objects as go
 import plotly.io as pio
 
-__all__ = ["CONFIG", "FLAGGED", "INK", "MUTED", "OVERVIEW", "PANELS", "TEMPLATE", "TIME", "Panel"]
+__all__ = [
+    "BESIDE_SHADOW",
+    "CONFIG",
+    "FLAGGED",
+    "GOOD",
+    "INK",
+    "MUTED",
+    "OVERVIEW",
+    "P50",
+    "P99",
+    "PANELS",
+    "TEMPLATE",
+    "TIME",
+    "Panel",
+    "Place",
+]
 
 CONFIG: Final[dict[str, Any]] = {
     # On by default since plotly.js 4: one click would send the data to a public server.
@@ -71,7 +86,7 @@ TEMPLATE: Final = go.layout.Template(
         # The upload button once more: a layout travels with its figure wherever the figure is drawn.
         "modebar": {"remove": ["sendChartToCloud", "select2d", "lasso2d"], "bgcolor": "rgba(255,255,255,0)"},
         "hovermode": "closest",
-        "barmode": "stack",
+        "barmode": "relative",  # stacked, and what is negative hangs down
         "bargap": 0.12,
     }
 )
@@ -84,12 +99,14 @@ TIME: Final = {
     "tickformatstops": [
         {"dtickrange": [None, 1000], "value": "%H:%M:%S.%L"},
         {"dtickrange": [1000, 60_000], "value": "%H:%M:%S"},
-        {"dtickrange": [60_000, 86_400_000], "value": "%H:%M"},
+        {"dtickrange": [60_000, 3_600_000], "value": "%H:%M"},
+        {"dtickrange": [3_600_000, 86_400_000], "value": "%H:%M\n%-d %b %Y"},  # the day, where it changes
     ],
 }
 _HOVER: Final = "%{hovertext}<extra></extra>"
-_AT: Final = "<br>%{x|%H:%M:%S} UTC<extra></extra>"
+_AT: Final = "<br>%{x|%Y-%m-%d %H:%M:%S} UTC<extra></extra>"
 _RATE: Final = "%{fullData.name}: %{y:,.1f} clicks/s<br>share flagged: %{customdata:.1f}%" + _AT
+_ONLY: Final = "%{fullData.name}: %{customdata:,.1f} clicks/s" + _AT
 _LATENCY: Final = "%{fullData.name}: %{y:,.0f} ms" + _AT
 
 
@@ -116,7 +133,7 @@ PANELS: Final[dict[str, Panel]] = {
         traces={
             "good": _named("not flagged", type="bar", marker={"color": GOOD}, hovertemplate=_RATE),
             "flagged": _named("flagged", type="bar", marker={"color": FLAGGED}, hovertemplate=_RATE),
-            "span": _SPAN,
+            "span": {**_SPAN, "y": [0, 0]},  # a log of days has far less than one click a second
         },
         xaxis=TIME,
         yaxis={"rangemode": "tozero", "title": {"text": "clicks/s"}},
@@ -174,12 +191,32 @@ PANELS: Final[dict[str, Panel]] = {
         xaxis={"rangemode": "tozero", "title": {"text": "clicks"}, "nticks": 6},
         yaxis={"fixedrange": True, "showgrid": False},
     ),
+    "shadow": Panel(
+        traces={
+            "challenger": _named("challenger only", type="bar", marker={"color": P50}, hovertemplate=_ONLY),
+            "champion": _named("running rule only", type="bar", marker={"color": P99}, hovertemplate=_ONLY),
+            "span": {**_SPAN, "y": [0, 0]},
+        },
+        xaxis=TIME,
+        yaxis={"title": {"text": "clicks/s"}, "zeroline": True, "zerolinecolor": "#8A97A6", "zerolinewidth": 1},
+    ),
 }
 
-# Where each panel lies in the overview: its part of the width and of the height.
-OVERVIEW: Final = {
+Place = tuple[tuple[float, float], tuple[float, float]]
+"""Where a panel lies in a figure: its part of the width and of the height."""
+
+OVERVIEW: Final[dict[str, Place]] = {
     "rates": ((0.0, 0.5), (0.64, 1.0)),
     "latency": ((0.66, 1.0), (0.64, 1.0)),
     "timeline": ((0.0, 0.5), (0.0, 0.5)),
     "top": ((0.66, 1.0), (0.0, 0.5)),
+}
+
+# The same four above a fifth, which is as wide as both columns.
+BESIDE_SHADOW: Final = {
+    "rates": ((0.0, 0.5), (0.74, 1.0)),
+    "latency": ((0.66, 1.0), (0.74, 1.0)),
+    "timeline": ((0.0, 0.5), (0.30, 0.64)),
+    "top": ((0.66, 1.0), (0.30, 0.64)),
+    "shadow": ((0.0, 1.0), (0.0, 0.2)),
 }

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench import chart_data
+from workbench import chart_data, chart_shadow
 from workbench.chart_data import View
 from workbench.chart_label import label
-from workbench.chart_style import CONFIG, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME
+from workbench.chart_style import BESIDE_SHADOW, CONFIG, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
+from workbench.rule import Rule
 
 __all__ = [
     "CONFIG",
@@ -28,6 +29,7 @@ __all__ = [
     "latency",
     "overview",
     "session_timeline",
+    "shadow",
     "skeleton",
     "top_sessions",
     "views",
@@ -36,14 +38,23 @@ __all__ = [
 AnyFigure = TypeVar("AnyFigure", bound=go.Figure)
 
 
-def skeleton(figure: AnyFigure, panels: Sequence[str] = tuple(OVERVIEW)) -> AnyFigure:
-    """Put the empty panels into an empty figure or figure widget: one fills it, four make the overview."""
+def skeleton(
+    figure: AnyFigure,
+    panels: Sequence[str] = tuple(OVERVIEW),
+    styles: Mapping[str, Panel] = PANELS,
+    places: Mapping[str, Place] | None = None,
+) -> AnyFigure:
+    """Put the empty panels into an empty figure or figure widget: one fills it, four or five make the overview."""
     whole = ((0.0, 1.0), (0.0, 1.0))
+    if len(panels) == 1:
+        places = {panels[0]: whole}
+    elif places is None:
+        places = BESIDE_SHADOW if "shadow" in panels else OVERVIEW
     layout: dict[str, Any] = {
         "template": TEMPLATE,
         # Said aloud, or a widget keeps the width it had before it was on the page.
         "autosize": True,
-        "height": 680 if len(panels) > 1 else 400,
+        "height": {1: 400, 4: 680, 5: 900}[len(panels)],
         "margin": {"l": 60, "r": 24, "t": 76, "b": 48},
         "uirevision": "kept",
         # Top left: the mode bar has the right.
@@ -52,8 +63,8 @@ def skeleton(figure: AnyFigure, panels: Sequence[str] = tuple(OVERVIEW)) -> AnyF
     }
     in_legend: set[str] = set()
     for number, name in enumerate(panels, start=1):
-        panel, suffix = PANELS[name], str(number) if number > 1 else ""
-        x, y = OVERVIEW[name] if len(panels) > 1 else whole
+        panel, suffix = styles[name], str(number) if number > 1 else ""
+        x, y = places[name]
         matches = {"matches": "x"} if number > 1 and panel.xaxis is TIME else {}
         layout[f"xaxis{suffix}"] = {"domain": x, "anchor": f"y{suffix}", **panel.xaxis, **matches}
         layout[f"yaxis{suffix}"] = {"domain": y, "anchor": f"x{suffix}", **panel.yaxis}
@@ -106,9 +117,12 @@ def views(
         "top": lambda: chart_data.top(verdicts, n),
     }
     shown = {name: reduce[name]() for name in panels}
+    ts_us = chart_data.epoch_us(verdicts["ts"])
+    # A trace without times would begin in 1970, and the axis with it.
+    span = span_us or ((int(ts_us.min()), int(ts_us.max())) if len(ts_us) else ())
     for name, view in shown.items():
-        if span_us and "span" in PANELS[name].traces:
-            view.traces["span"] = {"x": chart_data.iso(np.array(span_us))}
+        if "span" in PANELS[name].traces:
+            view.traces["span"] = {"x": chart_data.iso(np.array(span, np.int64))}
     return shown
 
 
@@ -120,6 +134,7 @@ def apply(figure: go.Figure, shown: Mapping[str, View]) -> None:
         trace.update(shown[panel].traces.get(key, {}), overwrite=True)
         view, y_name = shown[panel], (trace.yaxis or "y").replace("y", "yaxis")
         figure.layout[y_name].update(view.yaxis)
+        figure.layout[y_name.replace("y", "x", 1)].update(view.xaxis)
         # Without data a date axis would read 2000, and a value axis minus one to six.
         blank = bool(view.empty)
         figure.layout[y_name].visible = not blank
@@ -128,6 +143,14 @@ def apply(figure: go.Figure, shown: Mapping[str, View]) -> None:
         notes[f"{panel}:title"].text = f"<b>{view.title}</b>" + (
             f"  <span style='color:{MUTED}'>{view.detail}</span>" if view.detail else ""
         )
+
+
+def shadow_view(compared: pd.DataFrame, challenger: Rule, span_us: tuple[int, int] | None = None) -> dict[str, View]:
+    """Reduce what `shadow.compare` made to the panel that shows where the rules differ."""
+    view = chart_shadow.differences(compared, challenger, span_us)
+    if span_us:
+        view.traces["span"] = {"x": chart_data.iso(np.array(span_us))}
+    return {"shadow": view}
 
 
 def _figure(verdicts: pd.DataFrame, *panels: str, **options: Any) -> go.Figure:
@@ -154,6 +177,13 @@ def top_sessions(verdicts: pd.DataFrame, n: int = 15) -> go.Figure:
 def latency(verdicts: pd.DataFrame) -> go.Figure:
     """From click (event time) to verdict (Kafka timestamp) in ms: p50 and p99 by second, on a log scale."""
     return _figure(verdicts, "latency")
+
+
+def shadow(compared: pd.DataFrame, challenger: Rule) -> go.Figure:
+    """Where a challenger's rule differs from the running one: `compared` is what `Shadow.frame` gives."""
+    figure = skeleton(go.Figure(), ["shadow"])
+    apply(figure, shadow_view(compared, challenger))
+    return figure
 
 
 def overview(verdicts: pd.DataFrame, sessions: int = 20, n: int = 15) -> go.Figure:

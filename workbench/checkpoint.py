@@ -1,7 +1,8 @@
 """The detector's checkpoint folder: whose it is, who uses it, how far it has come. Spark's own files are Spark's.
 
-Beside Spark's own files lies `workbench.json`, which says what the state in the folder was made for. State of another
-rule, topic or partition count would give wrong verdicts without a word, so such a folder is refused.
+In it lies `workbench.json`, which says what the state was made for. State of another rule, topic or partition count
+would give wrong verdicts without a word, so such a folder is refused. Spark's files are in a folder below, `0`; a rule
+that took over has one of its own, named by the number of the hand-over, and `workbench.json` holds that hand-over.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from workbench.errors import CheckpointMismatch, DetectorError
+from workbench.hand_over import HandOver
 
 __all__ = ["Checkpoint"]
 
 _IDENTITY = "workbench.json"
 _LOCK = "workbench.lock"
+_HAND_OVER = "hand_over"
 
 
 class Checkpoint:
     """A checkpoint folder that this process holds until `close()`.
+
+    spark_path: where Spark's files of the present rule are.
+    hand_over: how the present rule took over, if it did.
 
     path: the folder, made if it is not there; None for a throw-away one below `scratch`, gone at `close()`.
     identity: what the state is for. It must equal that of a folder which has state already.
@@ -45,24 +51,44 @@ class Checkpoint:
         try:
             if fresh and (self.path / _IDENTITY).exists():
                 self._move_aside()
+            self._identity = dict(identity)
             found = self._read_identity()
+            self.hand_over = self._read_hand_over(found or {})
             self.resumed = found is not None
             if found is None:
-                text = json.dumps(dict(identity), indent=2)
-                (self.path / _IDENTITY).write_text(text + "\n")
+                self._write()
             elif found != identity:
                 raise CheckpointMismatch(_differences(self.path, found, identity))
+            self.drop_what_is_left()
         except BaseException:
             self._lock.close()
             raise
 
+    @property
+    def spark_path(self) -> Path:
+        """The folder for Spark's files of the present rule."""
+        return self.path / str(self.hand_over.number if self.hand_over else 0)
+
+    def take_over(self, hand_over: HandOver) -> None:
+        """From now on the state is another rule's. A restart goes on with that rule, whatever happens next."""
+        self._identity["rule"] = hand_over.rule.rule_id
+        self.hand_over = hand_over
+        self._write()
+
+    def drop_what_is_left(self) -> None:
+        """Delete the state of rules that are not the present one."""
+        for entry in self.path.iterdir():
+            if entry.name.isdecimal() and entry != self.spark_path:
+                shutil.rmtree(entry, ignore_errors=True)
+
     def committed(self, topic: str) -> dict[int, int]:
         """The offset to which each partition of the topic is judged for good; before a first commit where it began."""
-        done = _numbers(self.path / "commits") & _numbers(self.path / "offsets")
+        path = self.spark_path
+        done = _numbers(path / "commits") & _numbers(path / "offsets")
         if done:
-            lines = (self.path / "offsets" / str(max(done))).read_text().splitlines()[2:]
+            lines = (path / "offsets" / str(max(done))).read_text().splitlines()[2:]
         else:
-            lines = [first.read_text().partition("\n")[2] for first in sorted(self.path.glob("sources/*/0"))]
+            lines = [first.read_text().partition("\n")[2] for first in sorted(path.glob("sources/*/0"))]
         offsets: dict[int, int] = {}
         for line in lines:
             offsets |= {int(number): offset for number, offset in json.loads(line).get(topic, {}).items()}
@@ -78,7 +104,7 @@ class Checkpoint:
     def _read_identity(self) -> dict[str, object] | None:
         path = self.path / _IDENTITY
         if not path.exists():
-            strangers = sorted(p.name for p in self.path.iterdir() if p.name != _LOCK)
+            strangers = sorted(p.name for p in self.path.iterdir() if p.name not in (_LOCK, f"{_IDENTITY}.new"))
             if strangers:
                 raise CheckpointMismatch(
                     f"{self.path} holds files but no checkpoint of the workbench ({', '.join(strangers[:3])}). "
@@ -92,6 +118,26 @@ class Checkpoint:
                 f"{path} cannot be read ({error}). Fix: begin anew with fresh=True (--fresh)"
             ) from error
         return found if isinstance(found, dict) else {}
+
+    def _read_hand_over(self, found: dict[str, object]) -> HandOver | None:
+        stored: Any = found.pop(_HAND_OVER, None)
+        try:
+            return None if stored is None else HandOver.from_json(stored)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointMismatch(
+                f"{self.path / _IDENTITY} has a hand-over that cannot be read ({error!r}). "
+                "Fix: begin anew with fresh=True (--fresh)"
+            ) from error
+
+    def _write(self) -> None:
+        """All or nothing: a crash leaves the file as it was, or as it is to be."""
+        stored = {**self._identity, **({_HAND_OVER: self.hand_over.to_json()} if self.hand_over else {})}
+        written = self.path / f"{_IDENTITY}.new"
+        with written.open("w") as file:
+            file.write(json.dumps(stored, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(self.path / _IDENTITY)
 
     def _move_aside(self) -> None:
         before = self.path.with_name(self.path.name + ".before")

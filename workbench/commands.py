@@ -1,4 +1,4 @@
-"""The commands that are quickly told: doctor, broker, topics, traffic, replay, audit. Arguments: `__main__`.
+"""The commands that are quickly told: doctor, broker, topics, traffic, replay, audit, click-app. Arguments: `__main__`.
 
 What takes long to import is imported in the command that needs it, so that none waits for what it does not use.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from workbench.broker import Connection, Topics
+    from workbench.readers import Recording
     from workbench.traffic import Mix
 
 __all__ = [
@@ -22,10 +23,12 @@ __all__ = [
     "broker_down",
     "broker_status",
     "broker_up",
+    "click_app",
     "connect",
     "doctor",
     "environ",
     "plain",
+    "read_file",
     "replay",
     "say",
     "topics",
@@ -178,24 +181,10 @@ def _mix(text: str) -> Mix:
 
 
 def replay(args: Namespace) -> int:
-    from workbench import readers, sender
+    from workbench import sender
     from workbench.broker import ensure_topics
 
-    mapping = {}
-    for pair in args.map:
-        field, equals, column = pair.partition("=")
-        if not (field and equals and column):
-            raise ClickError(f"--map takes FIELD=COLUMN, as session_id=visitor: got {pair!r}")
-        mapping[field] = column
-    bars = sys.stderr.isatty()
-    recording = readers.read(args.file, args.format, mapping or None, args.assets, args.idle_gap, progress=bars)
-    say(f"{args.file}: {recording}")
-    for line in recording.rejected.head(_REJECTED_SHOWN).itertuples():
-        say(f"  rejected line {line.line}: {line.reason}: {plain(str(line.text))}")
-    if recording.clicks.empty:
-        raise ClickError(
-            f"{args.file} holds no clicks to send. Fix: see what was rejected, or try --format or --assets"
-        )
+    recording, bars = read_file(args), sys.stderr.isatty()
     names, connection = topics_of(args), connect(args)
     ensure_topics(connection, names)
     sent = sender.replay(recording, connection, speed=args.speed, topic=names.clicks, progress=bars)
@@ -204,6 +193,21 @@ def replay(args: Namespace) -> int:
         f"moved by {sent.shift.total_seconds():+,.0f} s so that the last happened just now."
     )
     return 0
+
+
+def read_file(args: Namespace) -> Recording:
+    """The clicks of the file that was named; what was rejected is told on stderr."""
+    from workbench import readers
+
+    mapping = readers.read_mapping(",".join(args.map))
+    bars = sys.stderr.isatty()
+    recording = readers.read(args.file, args.format, mapping or None, args.assets, args.idle_gap, bars)
+    say(f"{args.file}: {recording}")
+    for line in recording.rejected.head(_REJECTED_SHOWN).itertuples():
+        say(f"  rejected line {line.line}: {line.reason}: {plain(str(line.text))}")
+    if recording.clicks.empty:
+        raise ClickError(f"{args.file} holds no clicks. Fix: see what was rejected, or try --format or --assets")
+    return recording
 
 
 def audit(args: Namespace) -> int:
@@ -218,3 +222,28 @@ def audit(args: Namespace) -> int:
     for line in str(found).splitlines():
         print(plain(line))
     return 0 if found.ok else 1
+
+
+def click_app(args: Namespace) -> int:
+    """Serve the click page until Ctrl-C."""
+    import logging
+
+    from workbench.broker import ensure_topics
+    from workbench.click_limits import Limits
+    from workbench.click_serve import ClickServer
+
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests queue for a moment is no news
+    limits = Limits(session_clicks=args.session_clicks, address_clicks=args.address_clicks)
+    names, connection = topics_of(args), connect(args)
+    ensure_topics(connection, names)
+    where = {"host": args.host, "port": args.port, "names": args.name, "proxies": args.proxies}
+    server = ClickServer(connection, names, limits=limits, **where)
+    try:
+        print(f"The click page is at {server.url}", flush=True)
+        say("Verdicts come while `workbench detect` runs. Ctrl-C ends the page.")
+        server.serve()
+    except KeyboardInterrupt:
+        say("Stopping …")
+    finally:
+        server.close()
+    return 0

@@ -1,17 +1,21 @@
-"""How to reach a Kafka broker: `Connection`, and an admin client that fails in one line. Starts no broker."""
+"""How to reach a Kafka broker: `Connection`, and an admin client that fails in one line. Starts no broker.
+
+Encryption and login are in `security`, and why a broker cannot be used is found out in `diagnosis`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from workbench import diagnosis
 from workbench.errors import BrokerError
+from workbench.security import SECURITY_VARIABLE, Security
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -24,7 +28,7 @@ _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where the brokers are. Every client of the workbench takes its settings from one of these.
+    """Where the brokers are, and how to log in. Every client of the workbench takes its settings from one of these.
 
     >>> Connection("broker-1:9092, broker-2:9092").kafka_python()
     {'bootstrap_servers': ['broker-1:9092', 'broker-2:9092']}
@@ -34,10 +38,11 @@ class Connection:
     Traceback (most recent call last):
     workbench.errors.BrokerError: not a broker's address: 'broker-1'; expected host:port[,host:port]
 
-    Raises BrokerError for an address that cannot be.
+    It may be printed: a password shows as stars. Raises BrokerError for an address that cannot be.
     """
 
     bootstrap: str = "127.0.0.1:29092"
+    security: Security = field(default=Security())
 
     def __post_init__(self) -> None:
         addresses = [part.strip() for part in self.bootstrap.split(",")]
@@ -49,9 +54,19 @@ class Connection:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Connection:
-        """The brokers that WORKBENCH_BROKERS names, else the embedded broker's usual address."""
-        chosen = environ.get(BROKERS_VARIABLE, "").strip()
-        return cls(chosen) if chosen else cls()
+        """The brokers that WORKBENCH_BROKERS names, else the embedded broker's usual address.
+
+        WORKBENCH_SECURITY and what belongs to it say how; the embedded broker has no security.
+        """
+        chosen, security = environ.get(BROKERS_VARIABLE, "").strip(), Security.from_env(environ)
+        if chosen:
+            return cls(chosen, security)
+        if security != Security():
+            raise BrokerError(
+                f"{SECURITY_VARIABLE} is {security.protocol}, but {BROKERS_VARIABLE} names no broker for it. "
+                f"Fix: set it to host:port, or unset {SECURITY_VARIABLE}"
+            )
+        return cls()
 
     @property
     def addresses(self) -> list[str]:
@@ -60,11 +75,15 @@ class Connection:
 
     def kafka_python(self) -> dict[str, Any]:
         """Keyword arguments for a kafka-python client."""
-        return {"bootstrap_servers": self.addresses}
+        return {"bootstrap_servers": self.addresses, **self.security.kafka_python()}
+
+    def librdkafka(self) -> dict[str, str]:
+        """Settings of confluent-kafka and other clients on librdkafka."""
+        return {"bootstrap.servers": self.bootstrap, **self.security.librdkafka()}
 
     def spark(self) -> dict[str, str]:
         """Options for Spark's Kafka source and sink."""
-        return {"kafka.bootstrap.servers": self.bootstrap}
+        return {"kafka.bootstrap.servers": self.bootstrap, **self.security.spark()}
 
     def check(self, timeout: timedelta | str = timedelta(seconds=10)) -> None:
         """Ask a broker for its cluster and await the answer. Raises BrokerError after `timeout` at most."""
@@ -74,18 +93,7 @@ class Connection:
 
             timeout = duration(timeout)
         seconds = timeout.total_seconds()
-        reasons = []
-        for address in self.addresses:  # kafka-python says only that it could not bootstrap: find out why
-            found = _ADDRESS.fullmatch(address)
-            assert found is not None  # checked when this object was made
-            try:
-                target = (found["host"].strip("[]"), int(found["port"]))
-                socket.create_connection(target, timeout=seconds / 2 / len(self.addresses)).close()
-                break
-            except OSError as error:
-                reasons.append(f"{address}: {error.strerror or error}")
-        else:
-            raise BrokerError(f"no broker answers ({'; '.join(reasons)}). Fix: {_HOW_TO_GET_A_BROKER}")
+        _look_at(self, seconds / 2)
         with admin_client(self, timeout=timedelta(seconds=seconds / 2)) as admin:
             if not admin.describe_cluster()["brokers"]:
                 raise BrokerError(
@@ -96,21 +104,47 @@ class Connection:
 _HOW_TO_GET_A_BROKER = f"`workbench broker up` starts the embedded one; {BROKERS_VARIABLE}=host:port names another"
 
 
+_FIRST_LOOK_S = 4.0
+_CONNECT_MS = 10_000
+_usable: set[Connection] = set()  # what was looked at and found good: it is not looked at before each use
+
+
+def _look_at(connection: Connection, seconds: float) -> None:
+    """Raise BrokerError with the reason where none of the addresses takes us."""
+    if found := diagnosis.unreachable(connection.addresses, connection.security, seconds):
+        raise _unusable(*found)
+    _usable.add(connection)
+
+
+def _unusable(what: str, fix: str) -> BrokerError:
+    if fix:
+        return BrokerError(f"no broker can be used ({what}). Fix: {fix}")
+    return BrokerError(f"no broker answers ({what}). Fix: {_HOW_TO_GET_A_BROKER}")
+
+
 @contextlib.contextmanager
 def admin_client(connection: Connection, timeout: timedelta = timedelta(seconds=15)) -> Iterator[KafkaAdminClient]:
-    """A kafka-python admin client, closed at the end. What Kafka refuses is a BrokerError in one line."""
+    """A kafka-python admin client, closed at the end. What Kafka refuses is a BrokerError in one line.
+
+    timeout: for connecting, where it takes 10 s at most, and for each request.
+    """
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
+    if connection not in _usable:
+        _look_at(connection, min(_FIRST_LOOK_S, timeout.total_seconds()))
     timeout_ms = max(1, int(timeout.total_seconds() * 1000))
+    connect_ms = min(timeout_ms, _CONNECT_MS)
     try:
         admin = KafkaAdminClient(
-            **connection.kafka_python(), bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms
+            **connection.kafka_python(), bootstrap_timeout_ms=connect_ms, request_timeout_ms=timeout_ms
         )
     except (KafkaError, OSError) as error:
+        if found := diagnosis.refused(connection.addresses, connection.security):
+            raise _unusable(*found) from error
         raise BrokerError(
-            f"{connection.bootstrap} does not answer as a Kafka broker within {timeout.total_seconds():g} s "
-            f"({error}). Fix: {_HOW_TO_GET_A_BROKER}"
+            f"{connection.bootstrap} does not answer as a Kafka broker within {connect_ms / 1000:g} s "
+            f"({error}). Fix: {_HOW_TO_GET_A_BROKER}; {SECURITY_VARIABLE} says how to log in"
         ) from error
     try:
         yield admin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,17 +29,20 @@ _NO_LIMIT = "24h"
 def detect(args: Namespace) -> int:
     """Judge clicks until all that are there have a verdict, or without end. Leaves no Spark behind."""
     from workbench import detector
-    from workbench.query import Tolerance
+    from workbench.click_source import Tolerance
+    from workbench.metrics import Address, MetricsServer
     from workbench.rule import Rule
     from workbench.runtime import state_dir, stop_spark
 
     rule, tolerance, topics = Rule(args.window, args.threshold), Tolerance(args.late, args.ahead), topics_of(args)
     checkpoint = args.checkpoint or state_dir() / "checkpoints-of-topics" / topics.clicks
+    address = Address.parse(args.metrics, args.metrics_anywhere) if args.metrics else None
     began = time.monotonic()
     # The pool last: a wait in it ends only when the detector has stopped.
     try:
         with (
             ThreadPoolExecutor(1) as pool,
+            MetricsServer(address) if address else contextlib.nullcontext() as metrics,
             detector.start(
                 rule,
                 connect(args),
@@ -52,6 +56,9 @@ def detect(args: Namespace) -> int:
             ) as running,
         ):
             say(f"Starting to judge {topics.clicks} at {running.connection.bootstrap} by {rule.rule_id} …")
+            if metrics is not None:
+                metrics.watch(running)
+                say(f"Metrics at {metrics.url}")
             if args.until_caught_up:
                 running.wait_until_started()
                 _watch_lag(running, pool.submit(running.wait_until_caught_up, _NO_LIMIT))

@@ -1,7 +1,8 @@
 """The running detector: from a rule to a Spark query in real-time mode, and the handle that watches and ends it.
 
-The query itself is in `query`. `start` returns at once; no click sent after it returned is missed, for the offsets to
-begin with are settled before.
+`start` returns at once; no click sent after it returned is missed, for the offsets to begin with are settled before.
+`Detector.apply` changes the rule while clicks come. The query is in `query`, its starts and ends are in `judging`, and
+what a change of the rule means for each click is in `hand_over`.
 """
 
 from __future__ import annotations
@@ -11,24 +12,25 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Literal, Self
 
 from workbench import ticks
 from workbench.broker import Connection, Topics, begin_offsets, end_offsets, ensure_topics
 from workbench.checkpoint import Checkpoint
+from workbench.click_source import Tolerance
 from workbench.errors import DetectorError, NotCaughtUp, RuleError, WorkbenchError
+from workbench.hand_over import HandOver
+from workbench.judging import Judging, judged_at_start
 from workbench.positions import CatchUp, Positions
 from workbench.progress import Progress, ProgressLog
-from workbench.query import Tolerance
 from workbench.rule import Rule, duration, format_duration
-from workbench.runtime import find_java, spark_session, state_dir
+from workbench.running import first_line
+from workbench.runtime import find_java, state_dir
 from workbench.ticks import IdleWatch, send_ticks
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-    from pyspark.sql.streaming.query import StreamingQuery
 
 __all__ = ["Detector", "start"]
 
@@ -99,7 +101,7 @@ def start(
 class Detector:
     """A detector that `start` made. As a context manager it stops on leaving.
 
-    rule, topics, connection: what it was started with.
+    topics, connection: what it was started with.
     """
 
     def __init__(
@@ -114,30 +116,41 @@ class Detector:
         tolerance: Tolerance,
         master: str | None,
     ) -> None:
-        self.rule, self.topics, self.connection = rule, topics, connection
-        self._tolerance, self._master, self._every = tolerance, master, checkpoint_every
+        self.topics, self.connection, self._master = topics, connection, master
         partitions = ensure_topics(connection, topics)
-        self._partitions = partitions[topics.clicks]
         offsets = begin_offsets if starting == "earliest" else end_offsets
         self._starting_offsets = offsets(connection, topics.clicks)
         identity = {
             "rule": rule.rule_id,
             "clicks": topics.clicks,
-            "partitions": self._partitions,
+            "partitions": partitions[topics.clicks],
             "late": format_duration(duration(tolerance.late)),
             "ahead": format_duration(duration(tolerance.ahead)),
         }
         self._checkpoint = Checkpoint(checkpoint, identity, scratch=state_dir() / "checkpoints", fresh=fresh)
+        self._started, self._ending, self._asked = threading.Event(), threading.Event(), threading.Event()
+        self._one_change = threading.Lock()
+        self._change: tuple[Rule, Future[HandOver]] | None = None
         try:
-            self._begun_at = self._checkpoint.committed(topics.clicks) or self._starting_offsets
+            begun = judged_at_start(self._checkpoint, topics, self._starting_offsets)
             self._positions = Positions(connection, topics, partitions)
-            self._log = ProgressLog(topics.clicks, self._begun_at, self._outcome_counts())
+            self._log = ProgressLog(topics.clicks, begun.upto, self._outcome_counts())
+            self._judging = Judging(
+                rule,
+                connection,
+                topics,
+                self._starting_offsets,
+                begun,
+                self._checkpoint,
+                checkpoint_every,
+                tolerance,
+                self._positions,
+                self._log,
+                self._ending,
+            )
         except BaseException:
             self._checkpoint.close()
             raise
-        self._began_ms = int(time.time() * 1000) - 1
-        self._query: StreamingQuery | None = None
-        self._started, self._ending = threading.Event(), threading.Event()
         self._finished = False
         self.error: WorkbenchError | None = None
         self._thread = threading.Thread(target=self._run, name="workbench-detector", daemon=True)
@@ -145,6 +158,11 @@ class Detector:
         atexit.register(self.stop)
 
     # --- what users ask -------------------------------------------------------------------------------------------
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that it judges by now."""
+        return self._judging.rule
 
     @property
     def state(self) -> State:
@@ -193,9 +211,43 @@ class Detector:
             raise
         return self
 
+    def apply(self, rule: Rule) -> HandOver | None:
+        """Change the rule while clicks come: no click is lost, and none has a verdict of both rules.
+
+        What is judged keeps its verdict; every other click gets one of the new rule, in windows that are warm from the
+        first one on. Returns when the new query runs; None if that was the rule anyway. The checkpoint is then the new
+        rule's. A detector that goes on from a checkpoint first judges by the old rule what waited when it started.
+
+        Raises
+        ------
+        RuleError
+            Not a Rule.
+        BrokerError
+            The topics cannot be read. The rule is as it was.
+        DetectorError
+            The new rule did not start, and the old one goes on if `state` says "running". Or the detector has ended.
+        """
+        if not isinstance(rule, Rule):
+            raise RuleError(f"apply takes a rule: got {rule!r}. Fix: apply(Rule('10s', threshold=3))")
+        self.wait_until_started()
+        with self._one_change:
+            if rule == self.rule:
+                return None
+            change: Future[HandOver] = Future()
+            self._change = rule, change
+            self._asked.set()
+            while not wait_for([change], timeout=0.1).done:
+                if not self._thread.is_alive() and not change.done():
+                    self._raise_error()
+                    raise DetectorError(
+                        f"the detector was stopped before it judged by {rule.rule_id}. Fix: start another"
+                    )
+            return change.result()
+
     def stop(self) -> None:
         """End the query and wait for its end. Spark stays up for the next detector. May be called again."""
         self._ending.set()
+        self._asked.set()
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -211,66 +263,23 @@ class Detector:
 
     def _run(self) -> None:
         try:
-            session = self._session()
+            self._judging.start(self._master)
             if not self._ending.is_set():
-                self._query = self._start_query(session)
-                self._wait_for_tasks(session)
+                self._started.set()
                 self._watch()
         except WorkbenchError as error:
             self.error = error
         except Exception as error:  # noqa: BLE001 - kept for whoever waits, with its cause
-            self.error = DetectorError(f"the detector failed: {_first_line(error)}")
+            self.error = DetectorError(f"the detector failed: {first_line(error)}")
             self.error.__cause__ = error
         finally:
             self._clean_up()
 
-    def _session(self) -> SparkSession:
-        # Every task of the query runs all the time; the other slots are for batch jobs beside it.
-        slots = 2 * self._partitions + 2
-        conf = {
-            "spark.sql.shuffle.partitions": self._partitions,
-            # By session and URL is enough to find a window's state: else there is a second shuffle after the doubling.
-            "spark.sql.streaming.statefulOperator.useStrictDistribution": "false",
-            "spark.sql.streaming.stateStore.providerClass": (
-                "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
-            ),
-        }
-        return spark_session(slots, self._master, conf)
-
-    def _start_query(self, session: SparkSession) -> StreamingQuery:
-        from workbench.query import outcomes, read_clicks
-
-        clicks = read_clicks(
-            session, self.connection, self.topics.clicks, self._starting_offsets, self._tolerance, self._every
-        )
-        query: StreamingQuery = (
-            outcomes(clicks, self.rule, self.topics)
-            .writeStream.format("kafka")
-            .options(**self.connection.spark())
-            .option("includeHeaders", "true")
-            .option("checkpointLocation", str(self._checkpoint.path))
-            .outputMode("update")
-            .trigger(realTime=f"{int(self._every.total_seconds() * 1000)} milliseconds")  # type: ignore[call-overload]  # newer than its stubs
-            .start()
-        )
-        return query
-
-    def _wait_for_tasks(self, session: SparkSession) -> None:
-        tracker = session.sparkContext.statusTracker()
-        while not self._ending.wait(0.05):
-            self._check_query()
-            stages = [tracker.getStageInfo(number) for number in tracker.getActiveStageIds()]
-            if sum(stage.numActiveTasks for stage in stages if stage) >= 2 * self._partitions:
-                self._started.set()
-                return
-
     def _watch(self) -> None:
-        assert self._query is not None
         idle = IdleWatch(self._starting_offsets, ticks.IDLE_AFTER_S)
         next_look = time.monotonic()
-        while not self._ending.wait(_LOOK_EVERY_S):
-            self._check_query()
-            if dropped := self._log.take(self._query.recentProgress):
+        while not self._ending.is_set():
+            if dropped := self._judging.look():
                 _log.error(
                     "%s rows came behind the watermark and were dropped by Spark: their clicks have no exact verdict. "
                     "Fix: judge this topic again with a greater `late`, from a fresh checkpoint",
@@ -279,6 +288,20 @@ class Detector:
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + _TICK_EVERY_S
                 self._tick(idle)
+            if self._asked.wait(_LOOK_EVERY_S) and self._change is not None and not self._ending.is_set():
+                self._asked.clear()
+                (rule, change), self._change = self._change, None
+                self._make(rule, change)
+
+    def _make(self, rule: Rule, change: Future[HandOver]) -> None:
+        try:
+            change.set_result(self._judging.change_to(rule))
+        except WorkbenchError as error:
+            change.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - for the one who asked; `look` raises if nothing is judged any more
+            failure = DetectorError(f"{rule.rule_id} could not be applied: {first_line(error)}")
+            failure.__cause__ = error
+            change.set_exception(failure)
 
     def _tick(self, idle: IdleWatch) -> None:
         wanting, busy = idle.look(self._positions.ends(self.topics.clicks))
@@ -286,22 +309,11 @@ class Detector:
             slowest = min(times.values())
             idle.ticked(send_ticks(self.connection, self.topics.clicks, dict.fromkeys(wanting, slowest)))
 
-    def _check_query(self) -> None:
-        assert self._query is not None
-        if self._query.isActive:
-            return
-        failure = self._query.exception()
-        reason = _first_line(failure) if failure else "it ended without being asked to"
-        raise DetectorError(f"the query failed: {reason}. Spark's log is in {state_dir() / 'logs'}") from failure
-
     def _clean_up(self) -> None:
         try:
-            if self._query is not None and self._query.isActive:
-                self._query.stop()
-            if self._query is not None:
-                self._log.take(self._query.recentProgress)
+            self._judging.stop()
         except Exception as error:  # noqa: BLE001 - a JVM that is gone must not hide why
-            self.error = self.error or DetectorError(f"the query did not stop: {_first_line(error)}")
+            self.error = self.error or DetectorError(f"the query did not stop: {first_line(error)}")
         self._finished = True
         self._positions.close()
         self._checkpoint.close()
@@ -309,8 +321,7 @@ class Detector:
 
     def _catch_up(self, deadline: float, timeout: str) -> None:
         target = self._positions.ends(self.topics.clicks)
-        done, since_ms = self._log.committed or self._begun_at, self._log.committed_ms or self._began_ms
-        catch_up = CatchUp(self.connection, self._positions, done, since_ms, target)
+        catch_up = CatchUp(self.connection, self._positions, self._judging.known(), target)
         try:
             while left := catch_up.look():
                 self._raise_error()
@@ -333,8 +344,3 @@ class Detector:
     def _raise_error(self) -> None:
         if self.error is not None:
             raise self.error
-
-
-def _first_line(error: Any) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__

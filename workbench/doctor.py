@@ -22,6 +22,7 @@ from workbench.embedded import DEFAULT_PORT, port_holder
 from workbench.errors import WorkbenchError
 from workbench.jars import jar_lock, jars, missing_jars
 from workbench.machine import cache_dir, find_java, state_dir
+from workbench.security import SECURITY_VARIABLE
 
 __all__ = ["Check", "checks", "print_report"]
 
@@ -160,7 +161,7 @@ def _widget(package: str, extension: str | None) -> Check:
 
 
 def _broker(environ: Mapping[str, str]) -> Iterator[Check]:
-    if environ.get(BROKERS_VARIABLE, "").strip():
+    if any(environ.get(name, "").strip() for name in (BROKERS_VARIABLE, SECURITY_VARIABLE)):
         yield _attempt("broker", lambda: _answers(Connection.from_env(environ), f"named by {BROKERS_VARIABLE}"))
         return
     status = EmbeddedBroker().status()

@@ -157,7 +157,7 @@ class EmbeddedBroker:
         for wanted in (port, controller):
             _refuse_busy(wanted)
         (self.home / "data").mkdir(parents=True, exist_ok=True)
-        (self.home / "server.properties").write_text(_CONFIG.format(port=port, controller=controller), "utf-8")
+        (self.home / "server.properties").write_text(self._properties(port, controller), "utf-8")
         command = [str(java.path), "-Xmx512m", "-XX:+UseSerialGC", log4j_option(), "-cp", classpath]
         with self.log.open("wb") as log:
             if not (self.home / "data" / "meta.properties").exists():
@@ -190,6 +190,10 @@ class EmbeddedBroker:
         fresh.write_text(json.dumps(record), "utf-8")
         fresh.replace(self._pid_file)
         return process, Connection(f"127.0.0.1:{port}")
+
+    def _properties(self, port: int, controller: int) -> str:
+        """Kafka's settings; of two lines for the same one it takes the last."""
+        return _CONFIG.format(port=port, controller=controller)
 
     def _wait_until_ready(self, process: psutil.Process, connection: Connection) -> None:
         """Wait for the answer to a real request: an open port comes seconds before a broker that serves."""

@@ -15,8 +15,13 @@ from IPython.display import DisplayHandle, display
 from tqdm.auto import tqdm
 
 from workbench import chart_data, chart_style, charts
-from workbench.chart_data import epoch_us
+from workbench.chart_data import View, epoch_us
 from workbench.chart_label import label
+from workbench.chart_shadow import rule_changes
+from workbench.chart_style import OVERVIEW
+from workbench.figure_widget import SharedFigure, StaticFigure
+from workbench.rule import Rule
+from workbench.shadow import compare
 
 __all__ = ["Feed", "LiveChart"]
 
@@ -31,39 +36,26 @@ class Feed(Protocol):
         ...
 
 
-class _Widget(go.FigureWidget):  # type: ignore[misc]
-    """A figure widget for two threads: the updater's, and the kernel's when the browser reports a zoom.
-
-    While the kernel applies what the browser says, it holds back every message to the browser and keeps
-    only the last of each name: an update sent from another thread in that moment would be lost.
-    """
-
-    def __init__(self) -> None:
-        self._update_lock = threading.RLock()
-        super().__init__()
-        self._config = charts.CONFIG
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        with self._update_lock:
-            super().set_state(sync_data)
-
-    def __repr__(self) -> str:  # a notebook stores it beside the picture, and Plotly's holds all the data
-        return "Live chart"
-
-
 class LiveChart:
     """`charts.overview` of a feed's last `window_s` seconds, refreshed `hz` times a second.
 
     The window ends now while clicks keep coming, and at the newest click when they are older than that (a
     recording). The chart shows itself at the end of a cell, by `show()` or by `run(seconds)`; `stop()`
     leaves a static figure in its place. Zoom and hidden traces are kept while it moves. The updater stops
-    at the first error, which is in `error` and on the chart.
+    at the first error, which is in `error` and on the chart. Where another rule took over, it draws a line.
 
-    Parameters: `hz` from 1 to 4; `window_s` positive; `clock` gives seconds since the epoch.
+    Parameters: `hz` from 1 to 4; `window_s` positive; `challenger` is a rule to evaluate beside the running one, in
+    a panel of its own that shows where they differ; `clock` gives seconds since the epoch.
     """
 
     def __init__(
-        self, feed: Feed, hz: float = 2, window_s: float = 60, *, clock: Callable[[], float] = time.time
+        self,
+        feed: Feed,
+        hz: float = 2,
+        window_s: float = 60,
+        *,
+        challenger: Rule | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if not 1 <= hz <= 4:
             raise ValueError(f"hz is {hz!r}; the chart refreshes 1 to 4 times a second")
@@ -71,7 +63,9 @@ class LiveChart:
             raise ValueError(f"window_s is {window_s!r}; it must be more than 0 seconds")
         self.error: Exception | None = None
         self._feed, self._period_s, self._window_us, self._clock = feed, 1 / hz, round(window_s * 1e6), clock
-        self._widget = charts.skeleton(_Widget())
+        self._challenger = challenger
+        panels = [*OVERVIEW, *(["shadow"] if challenger else [])]
+        self._widget = charts.skeleton(SharedFigure("Live chart"), panels)
         self._widget.add_annotation(
             name="error",
             xref="paper",
@@ -89,7 +83,8 @@ class LiveChart:
             bordercolor=chart_style.FLAGGED,
             borderpad=4,
         )
-        charts.apply(self._widget, charts.views(_no_verdicts()))
+        nothing = _no_verdicts()
+        charts.apply(self._widget, charts.views(nothing) | self._shadow(nothing, None))
         self._marks: deque[tuple[int, str]] = deque(maxlen=_MARKS)
         self._handles: list[DisplayHandle] = []
         self._stopping = threading.Event()
@@ -124,12 +119,12 @@ class LiveChart:
             self._thread = None
         handles, self._handles = self._handles, []
         for handle in handles:
-            handle.update(_Static(self.figure()))
+            handle.update(StaticFigure(self.figure(), "Live chart, stopped"))
 
     def show(self) -> None:
         """Show the chart here, moving."""
         self.start()
-        with self._widget._update_lock:
+        with self._widget.lock:
             handle = display(self._widget, display_id=True)
         if handle is not None:  # None outside of IPython, where there is nothing to show it on
             self._handles.append(handle)
@@ -169,7 +164,7 @@ class LiveChart:
 
     def figure(self) -> go.Figure:
         """A static copy of what is drawn now."""
-        with self._widget._update_lock:
+        with self._widget.lock:
             figure = go.Figure(self._widget)
         return figure
 
@@ -180,10 +175,11 @@ class LiveChart:
             raise failed
         frame = self._feed.frame()
         recent, span_us = self._window(frame)
-        shown = charts.views(recent, span_us=span_us)
+        shown = charts.views(recent, span_us=span_us) | self._shadow(frame, span_us)
         low_us, high_us = span_us or (0, 0)
-        marks = [mark for mark in tuple(self._marks) if low_us <= mark[0] <= high_us]
-        with self._widget._update_lock, self._widget.batch_update():
+        marks = [*self._marks, *rule_changes(recent)]
+        marks = [mark for mark in marks if low_us <= mark[0] <= high_us][-_MARKS:]
+        with self._widget.lock, self._widget.batch_update():
             charts.apply(self._widget, shown)
             self._widget.layout.shapes = [
                 line for mark in marks for line in _lines(*mark, middle_us=(low_us + high_us) // 2)
@@ -202,6 +198,15 @@ class LiveChart:
         start = end - self._window_us
         return frame.loc[ts_us > start, list(chart_data.COLUMNS)], (start, end)
 
+    def _shadow(self, frame: pd.DataFrame, span_us: tuple[int, int] | None) -> dict[str, View]:
+        if self._challenger is None:
+            return {}
+        ts_us = epoch_us(frame["ts"])
+        since = span_us[0] if span_us else 0
+        # The window of the chart's first click reaches further back than the chart does.
+        compared = compare(frame[ts_us > since - self._challenger.window_us], self._challenger)
+        return charts.shadow_view(compared[epoch_us(compared["ts"]) > since], self._challenger, span_us)
+
     def _keep_updating(self) -> None:
         while True:
             began = time.monotonic()
@@ -211,7 +216,7 @@ class LiveChart:
             except Exception as error:  # noqa: BLE001
                 self.error = error
                 text = f"<b>Stopped:</b> {label(f'{type(error).__name__}: {error}', 120)}"
-                with self._widget._update_lock, self._widget.batch_update():
+                with self._widget.lock, self._widget.batch_update():
                     self._widget.update_annotations({"text": text, "visible": True}, selector={"name": "error"})
                 return
             if self._stopping.wait(max(self._period_s - (time.monotonic() - began), 0.05)):
@@ -228,19 +233,6 @@ class LiveChart:
 
     def __repr__(self) -> str:
         return f"LiveChart({'running' if self.running else 'stopped'}, {self._points} points)"
-
-
-class _Static:
-    """A figure as the one MIME type that JupyterLab, papermill and the report all draw."""
-
-    def __init__(self, figure: go.Figure) -> None:
-        self._figure = figure
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {
-            "application/vnd.plotly.v1+json": {**self._figure.to_plotly_json(), "config": charts.CONFIG},
-            "text/plain": "Live chart, stopped",
-        }
 
 
 def _lines(at_us: int, text: str, *, middle_us: int) -> list[dict[str, Any]]:

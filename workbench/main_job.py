@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from workbench import notebooks
 from workbench.commands import say
 from workbench.errors import DetectorError, ReportError
+from workbench.security import SECURITY_VARIABLE
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     import psutil
 
-__all__ = ["describe", "leaving_nothing", "run"]
+__all__ = ["describe", "leaving_nothing", "run", "unsecured"]
 
 _NOTEBOOK = "02_live_detection.ipynb"
 _MARK = "WORKBENCH_RUN"
@@ -41,7 +42,7 @@ def run(args: Namespace) -> int:
     if out.suffix != ".html":
         raise ReportError(f"--out is {str(out)!r}: give the name of an .html file")
     rule, notebook = Rule(args.window, args.threshold), notebooks.find(_NOTEBOOK)
-    with tempfile.TemporaryDirectory(prefix="workbench-") as folder, leaving_nothing():
+    with tempfile.TemporaryDirectory(prefix="workbench-") as folder, leaving_nothing(), unsecured():
         broker = EmbeddedBroker(Path(folder) / "broker", port=0)
         say("Starting a private Kafka broker …")
         try:
@@ -112,6 +113,19 @@ def leaving_nothing() -> Iterator[None]:
         del os.environ[_MARK]
         with _undisturbed():
             _end(mark)
+
+
+@contextlib.contextmanager
+def unsecured() -> Iterator[None]:
+    """Set aside, inside, how to log in to another broker: the private one has no logins."""
+    before = os.environ.get(SECURITY_VARIABLE)
+    os.environ[SECURITY_VARIABLE] = "plaintext"
+    try:
+        yield
+    finally:
+        del os.environ[SECURITY_VARIABLE]
+        if before is not None:
+            os.environ[SECURITY_VARIABLE] = before
 
 
 def _end(mark: str) -> None:

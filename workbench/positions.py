@@ -17,44 +17,41 @@ from kafka.errors import KafkaError
 from workbench.broker import Connection, Topics
 from workbench.clicks import TICK_KEY, TICK_VALUE
 from workbench.errors import BrokerError, DetectorError
+from workbench.hand_over import Judged
+from workbench.headers import source_of
 from workbench.verdicts import consumer_at
 
-__all__ = ["CatchUp", "Frontier", "Positions", "source_of"]
+__all__ = ["OPEN", "CatchUp", "Frontier", "Positions"]
+
+OPEN = 1 << 62
+"""The target of a frontier that is to go on for as long as records come."""
 
 _PEEK = 256  # records at the end of a partition that are looked at
 _PEEK_S = 2.0
 _QUIET_S = 0.25
-
-
-def source_of(headers: Iterable[tuple[str, bytes | None]]) -> tuple[int, int] | None:
-    """The partition and offset of the click that caused a record, or None where its headers do not say.
-
-    >>> source_of([("source", b"1:42")])
-    (1, 42)
-    """
-    for name, value in headers:
-        if name == "source" and value:
-            partition, _, offset = value.decode("ascii", "replace").partition(":")
-            if partition.isdecimal() and offset.isdecimal():
-                return int(partition), int(offset)
-    return None
+_SILENCE_S = 30.0
 
 
 class Frontier:
     """Which offsets of each partition are done, as they come in any order, up to a target.
 
-    >>> frontier = Frontier({0: 5}, {0: 9})
+    >>> frontier = Frontier(Judged({0: 5}), {0: 9})
     >>> frontier.add(0, 5), frontier.add(0, 8), frontier.left, frontier.first_left()
     (None, None, 2, {0: 6})
+    >>> frontier.judged(since_ms=1)
+    Judged(upto={0: 6}, ahead={0: (8,)}, since_ms=1)
     >>> frontier.advance(0, 9)
     >>> frontier.left
     0
     """
 
-    def __init__(self, start: Mapping[int, int], target: Mapping[int, int]) -> None:
-        self._next = {number: min(start.get(number, 0), end) for number, end in target.items()}
+    def __init__(self, done: Judged, target: Mapping[int, int]) -> None:
+        self._next = {number: min(done.upto.get(number, 0), end) for number, end in target.items()}
         self._target = dict(target)
         self._ahead: dict[int, set[int]] = {number: set() for number in target}
+        for number, offsets in done.ahead.items():
+            for offset in offsets:
+                self.add(number, offset)
 
     def add(self, partition: int, offset: int) -> None:
         """Count one offset as done. One below the frontier or past the target changes nothing."""
@@ -85,6 +82,10 @@ class Frontier:
         """The first offset that is not done, of each partition that has any."""
         return {number: at for number, at in self._next.items() if at < self._target[number]}
 
+    def judged(self, since_ms: int) -> Judged:
+        """What is done so far."""
+        return Judged(dict(self._next), {n: tuple(sorted(some)) for n, some in self._ahead.items() if some}, since_ms)
+
 
 class Positions:
     """Reads ends and last records of the three topics with one consumer. Any thread may call.
@@ -105,6 +106,10 @@ class Positions:
             ends = self._consumer.end_offsets(self._partitions[topic])
         return {place.partition: offset for place, offset in ends.items()}
 
+    def ends_of_clicks(self) -> dict[int, int]:
+        """The same, of the clicks topic."""
+        return self.ends(self._topics.clicks)
+
     def at_time(self, ts_ms: int) -> dict[TopicPartition, int]:
         """Where the verdicts and dead letters written since `ts_ms` begin."""
         outputs = [*self._partitions[self._topics.verdicts], *self._partitions[self._topics.dead_letters]]
@@ -117,6 +122,23 @@ class Positions:
         """The Kafka timestamp (ms) of the last record in each of these partitions of the clicks topic that has one."""
         wanted = [TopicPartition(self._topics.clicks, number) for number in partitions]
         return {place.partition: records[-1].timestamp for place, records in self._tail(wanted, 1).items()}
+
+    def first_to_judge(self, judged: Judged) -> int:
+        """The Kafka timestamp (ms) of the oldest of the first clicks not judged, or where all are, of the last one."""
+        at = {TopicPartition(self._topics.clicks, number): offset for number, offset in judged.upto.items()}
+        with self._reading():
+            ends, begins = self._consumer.end_offsets(list(at)), self._consumer.beginning_offsets(list(at))
+            waiting = {place: offset for place, offset in at.items() if begins[place] <= offset < ends[place]}
+            last = {place: ends[place] - 1 for place in at if not waiting and ends[place] > begins[place]}
+            times = [records[0].timestamp for records in self._read(waiting or last, 1).values()]
+        return int((min if waiting else max)(times, default=0))
+
+    def begin_at(self, judged: Judged, since_ms: int) -> dict[int, int]:
+        """Where the records dated `since_ms` or later begin in each partition; no further on than what is judged."""
+        at = {TopicPartition(self._topics.clicks, number): offset for number, offset in judged.upto.items()}
+        with self._reading():
+            found = self._consumer.offsets_for_times(dict.fromkeys(at, max(since_ms, 0)))
+        return {p.partition: min(offset, found[p].offset) if found.get(p) else offset for p, offset in at.items()}
 
     def judged(self) -> dict[int, int]:
         """About how far each partition of the clicks topic is judged: past the highest offset that outcomes name."""
@@ -187,40 +209,54 @@ class Positions:
 class CatchUp:
     """Watches the outcomes come until each offset below a target has one.
 
-    done: the offsets known to be judged. since_ms: no outcome of a later offset is older.
+    done: the offsets known to be judged.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        positions: Positions,
-        done: Mapping[int, int],
-        since_ms: int,
-        target: Mapping[int, int],
-    ) -> None:
+    def __init__(self, connection: Connection, positions: Positions, done: Judged, target: Mapping[int, int]) -> None:
         self._positions = positions
         self.frontier = Frontier(done, target)
-        self._consumer = consumer_at(connection, positions.at_time(since_ms))
+        self._outputs = positions.at_time(done.since_ms)
+        self._consumer = consumer_at(connection, self._outputs)
         self._heard = time.monotonic()
 
-    def look(self) -> int:
+    def look(self, timeout_ms: int = 100) -> int:
         """Take in what has come within a tenth of a second; how many offsets are left."""
-        for records in self._consumer.poll(timeout_ms=100, max_records=5000).values():
+        for records in self._consumer.poll(timeout_ms=timeout_ms, max_records=5000).values():
             self._heard = time.monotonic()
             for record in records:
                 if source := source_of(record.headers):
                     self.frontier.add(*source)
         if time.monotonic() - self._heard > _QUIET_S:
             self._heard = time.monotonic()
-            self._skip_what_is_no_click()
+            self.skip_what_is_no_click()
         return self.frontier.left
 
-    def _skip_what_is_no_click(self) -> None:
-        """Pass ticks and what else has an offset but no outcome."""
+    def look_to_the_end(self) -> None:
+        """Take in every outcome that is there at the call. Raises BrokerError when the broker falls silent."""
+        ends = self._consumer.end_offsets(list(self._outputs))
+        deadline = time.monotonic() + _SILENCE_S
+        while any(self._consumer.position(place) < end for place, end in ends.items()):
+            before = self._heard
+            self.look(timeout_ms=20)
+            if self._heard != before:
+                deadline = time.monotonic() + _SILENCE_S
+            if time.monotonic() > deadline:
+                raise BrokerError(
+                    f"the verdicts gave nothing for {_SILENCE_S:.0f} s before their end. Fix: is the broker up?"
+                )
+        while self.skip_what_is_no_click():
+            pass
+
+    def skip_what_is_no_click(self) -> bool:
+        """Pass ticks and what else has an offset but no outcome; whether there was any."""
+        skipped = False
+        ends = self._positions.ends_of_clicks()
         for partition, offset in self.frontier.first_left().items():
-            if not self._positions.holds_click(partition, offset):
+            if offset < ends[partition] and not self._positions.holds_click(partition, offset):
                 self.frontier.add(partition, offset)
                 self._heard = 0.0  # there may be more of them: look on at once
+                skipped = True
+        return skipped
 
     def close(self) -> None:
         """Close the connection."""

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 __all__ = ["PartitionProgress", "Progress", "ProgressLog"]
@@ -34,7 +34,8 @@ class Progress:
     """How far a detector is.
 
     `partitions` is read from the topics and is of this moment. `state_rows`, `state_bytes`, `watermark`,
-    `dropped_by_watermark` and `checkpoint_ms` are of the latest checkpoint: Spark tells them only then.
+    `dropped_by_watermark`, `checkpoint_at` and `checkpoint_ms` are of the latest checkpoint: Spark tells them only
+    then.
     """
 
     state: str
@@ -46,6 +47,8 @@ class Progress:
     """Outcomes per second over the last ten seconds, or since the look before, if that is longer ago."""
     partitions: tuple[PartitionProgress, ...]
     checkpoints: int = 0
+    checkpoint_at: datetime | None = None
+    """When the latest checkpoint was done."""
     checkpoint_ms: int = 0
     """How long verdicts waited at the latest checkpoint, about: what its batch took beyond its time."""
     state_rows: int = 0
@@ -88,6 +91,12 @@ class ProgressLog:
         self.dropped = 0
         self.committed: dict[int, int] | None = None
         self.committed_ms: int | None = None
+
+    def begin_query(self, judged: Mapping[int, int]) -> None:
+        """Take note that another query goes on from here: its reports are counted anew."""
+        self._seen = -1
+        self.committed = self.committed_ms = None
+        self.reached(judged)
 
     def take(self, reports: Iterable[Any]) -> int:
         """Take Spark's recent reports; how many rows the new ones say were dropped."""
@@ -146,8 +155,12 @@ class ProgressLog:
         operators = self._report.get("stateOperators", [])
         watermark = self._report.get("eventTime", {}).get("watermark")
         durations = self._report.get("durationMs", {})
+        done = None
+        if began := self._report.get("timestamp"):
+            done = datetime.fromisoformat(began) + timedelta(milliseconds=durations.get("triggerExecution", 0))
         return {
             "checkpoints": self._checkpoints,
+            "checkpoint_at": done,
             "checkpoint_ms": durations.get("triggerExecution", 0) - durations.get("addBatch", 0),
             "state_rows": sum(operator["numRowsTotal"] for operator in operators),
             "state_bytes": sum(operator["memoryUsedBytes"] for operator in operators),

@@ -1,4 +1,4 @@
-"""The rule as one Spark streaming query: from the clicks topic to rows for the Kafka sink. It is not started here.
+"""The rule as one Spark streaming query: from rows of clicks to rows for the Kafka sink. It is not started here.
 
 How one aggregation is exact under any disorder, with bounded state
 -------------------------------------------------------------------
@@ -15,219 +15,81 @@ clicks; if t − window is before the cap-th latest of the half before, likewise
 kept. With cap ≥ threshold the verdict is exact, and the state of a session and URL is bounded whatever a bot does.
 
 In real-time mode the aggregation emits one updated row for each click that arrives. `last(click)` is that click. Its
-row yields its own verdict, and one for every kept later click which this arrival brings to exactly `threshold`: the
-revised ones.
+row yields one verdict for every kept later click which this arrival brings to exactly `threshold`, the revised ones,
+and then its own.
+
+When a rule takes over from another (`hand_over`), the clicks judged before it are read once more. They count, so that
+windows are warm, but they have their verdicts: they yield none of their own, and are kept with a mark that shields
+them from being revised.
 
 Records that cannot be judged travel through the same query, under a key of their own, to the dead-letter topic.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from datetime import timedelta
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from workbench.clicks import LONGEST_TEXT, TICK_KEY, TICK_VALUE, TS_PATTERN
-from workbench.errors import RuleError
-from workbench.rule import Rule, duration, format_duration
+from workbench.headers import HAND_OVER, REVISED_BY, SOURCE
+from workbench.rule import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pyspark.sql import Column, DataFrame
 
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from workbench.broker import Topics
+    from workbench.hand_over import HandOver
 
-    from workbench.broker import Connection, Topics
-
-__all__ = ["CAP", "LONGEST_QUOTE", "Tolerance", "outcomes", "read_clicks", "sort_out"]
+__all__ = ["CAP", "outcomes"]
 
 CAP = 16
 """Clicks kept of each half of a window, at the least; a higher threshold keeps as many as it needs."""
 
-IDS = ("click_id", "session_id", "url")
-LONGEST_QUOTE = 65_536
-"""Characters of a rejected record that its dead letter carries: well under what a broker takes as one record."""
-
-_MICROS = timedelta(microseconds=1)
 _KEPT = "array<struct<us:bigint,click_id:string>>"
-# What from_json gives as text though it was none in the record: numbers, booleans, objects, arrays.
-_MAYBE_NOT_TEXT = r"^(-?[0-9][0-9.eE+-]*|true|false|[{\[].*)$"
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """How far a click's event time may lie from the Kafka timestamp of its record.
+def outcomes(clicks: DataFrame, rule: Rule, topics: Topics, hand_over: HandOver | None = None) -> DataFrame:
+    """Judge clicks as `ClickSource` gives them: rows for the Kafka sink, each a verdict or a dead letter.
 
-    A click that is further behind goes to the dead-letter topic as `too_late`, one further ahead as `in_the_future`.
-    `late` also sets how long state is kept: that long past the windows that a click can still fall into.
-    """
+    hand_over: how the rule took over from another one; None where it is the first.
 
-    late: timedelta | str = "30s"
-    ahead: timedelta | str = "10s"
+    Columns: topic, key (session_id), value (JSON), headers: `source` is the partition:offset of the click whose outcome
+    it is; a revised verdict has `revised_by` instead, the click that tipped it. `hand_over` is the number of that.
 
-    def __post_init__(self) -> None:
-        for name in ("late", "ahead"):
-            value = duration(getattr(self, name))
-            if value > timedelta(days=1):
-                raise RuleError(f"{name} must be at most 24h: got {format_duration(value)}")
-            object.__setattr__(self, name, value)
-
-    @property
-    def late_us(self) -> int:
-        return duration(self.late) // _MICROS
-
-    @property
-    def ahead_us(self) -> int:
-        return duration(self.ahead) // _MICROS
-
-
-def read_clicks(
-    spark: SparkSession,
-    connection: Connection,
-    topic: str,
-    starting_offsets: Mapping[int, int],
-    tolerance: Tolerance,
-    checkpoint_every: timedelta,
-) -> DataFrame:
-    """Read the clicks topic: one row a record, valid or not, with a watermark for each partition.
-
-    Columns: session_id, url (both empty unless valid), ts (event time), click: struct(click_id, us, partition, offset,
-    rejected: struct(reason, detail, value) or null). Reason `tick` marks a record that only moves the watermark.
-
-    Each partition is a source with a watermark of its own, and the query goes by the slowest. With one source for the
-    topic, a partition that is read ahead of another pushes the common watermark past the other's clicks, and Spark
-    drops them in silence.
-    """
-    # current_timestamp() stands still between checkpoints, so a click may be as far ahead of it as one takes.
-    span = checkpoint_every + duration(tolerance.ahead)
-    delay = span + duration(tolerance.late)
-    partitions = [
-        sort_out(_source(spark, connection, topic, partition, offset), tolerance, span).withWatermark(
-            "ts", f"{delay // _MICROS} microseconds"
-        )
-        for partition, offset in sorted(starting_offsets.items())
-    ]
-    return reduce(lambda left, right: left.union(right), partitions)
-
-
-def _source(spark: SparkSession, connection: Connection, topic: str, partition: int, offset: int) -> DataFrame:
-    return (
-        spark.readStream.format("kafka")
-        .options(**connection.spark())
-        .option("assign", json.dumps({topic: [partition]}))
-        .option("startingOffsets", json.dumps({topic: {str(partition): offset}}))
-        .load()
-    )
-
-
-def sort_out(raw: DataFrame, tolerance: Tolerance, span: timedelta) -> DataFrame:
-    """Parse a source's records and sort out what cannot be judged, with the reason."""
-    schema = ", ".join(f"{name} string" for name in (*IDS, "ts"))
-    text = F.col("value").cast("string")
-    parsed = raw.select(
-        "key",
-        "value",
-        "partition",
-        "offset",
-        F.col("timestamp").alias("received"),
-        F.from_json(text, schema, {"allowSingleQuotes": "false"}).alias("c"),
-    ).select("key", "value", "partition", "offset", "received", "c.*")
-    parsed = parsed.withColumn("event_time", _event_time("ts"))
-
-    wrong = {name: ~_is_text(name, text) for name in IDS} | {"ts": F.col("event_time").isNull()}
-    behind_us = F.unix_micros("received") - F.unix_micros("event_time")
-    horizon = F.current_timestamp() + F.make_interval(secs=F.lit(span.total_seconds()))
-    tick = (F.col("key") == F.lit(TICK_KEY)) & (F.col("value") == F.lit(TICK_VALUE))
-    early = (behind_us < -tolerance.ahead_us) | (F.col("event_time") > horizon)
-    reason = (
-        F.when(F.coalesce(tick, F.lit(False)), "tick")
-        .when(reduce(lambda left, right: left | right, wrong.values()), "malformed")
-        .when(behind_us > tolerance.late_us, "too_late")
-        .when(early, "in_the_future")
-    )
-    seconds = F.format_number(F.abs(behind_us) / 1_000_000, 3)
-    detail = (
-        F.when(F.col("reason") == "malformed", _what_is_wrong(wrong))
-        .when(
-            F.col("reason") == "too_late",
-            F.concat(F.lit("ts is before the record's Kafka timestamp by s: "), seconds),
-        )
-        .when(
-            F.col("reason") == "in_the_future",
-            F.concat(F.lit("ts is off the record's Kafka timestamp by s: "), seconds),
-        )
-    )
-    quoted = F.when(F.is_valid_utf8(text), text).otherwise(F.concat(F.lit("base64:"), F.base64("value")))
-    valid = F.col("reason").isNull()
-    # A record that cannot be judged must not move the watermark further than the clock.
-    stand_in = F.when(F.col("received") > horizon, F.current_timestamp()).otherwise(F.col("received"))
-    ts = F.when(valid, F.col("event_time")).otherwise(stand_in)
-    rejected = F.struct("reason", detail.alias("detail"), F.left(quoted, F.lit(LONGEST_QUOTE)).alias("value"))
-    return parsed.withColumn("reason", reason).select(
-        F.when(valid, F.col("session_id")).otherwise("").alias("session_id"),
-        F.when(valid, F.col("url")).otherwise("").alias("url"),
-        ts.alias("ts"),
-        F.struct(
-            "click_id",
-            F.unix_micros(ts).alias("us"),
-            "partition",
-            "offset",
-            F.when(~valid, rejected).alias("rejected"),
-        ).alias("click"),
-    )
-
-
-def _event_time(name: str) -> Column:
-    """The text of an RFC 3339 time as a timestamp, or null."""
-    return F.when(F.col(name).rlike(f"^{TS_PATTERN}$"), F.upper(name).try_cast("timestamp"))
-
-
-def _is_text(name: str, record: Column) -> Column:
-    """Whether a field is text of a length we keep. What from_json made text of, though it was none, is looked up."""
-    field = F.col(name)
-    kind = F.schema_of_variant(F.try_variant_get(F.try_parse_json(record), f"$.{name}", "variant"))
-    is_text = F.when(field.rlike(_MAYBE_NOT_TEXT), F.coalesce(kind == "STRING", F.lit(False))).otherwise(True)
-    return F.coalesce(F.length(field).between(1, LONGEST_TEXT) & is_text, F.lit(False))
-
-
-def _what_is_wrong(wrong: Mapping[str, Column]) -> Column:
-    expected = dict.fromkeys(IDS, f"text of 1 to {LONGEST_TEXT} characters")
-    expected["ts"] = "an RFC 3339 time with an offset"
-    nothing = reduce(lambda left, right: left & right, (F.col(name).isNull() for name in (*IDS, "ts")))
-    each = (F.when(is_wrong, f"{name} must be {expected[name]}") for name, is_wrong in wrong.items())
-    return F.when(nothing, "not a JSON object with a click in it").otherwise(F.concat_ws("; ", *each))
-
-
-def outcomes(clicks: DataFrame, rule: Rule, topics: Topics) -> DataFrame:
-    """Judge clicks as `read_clicks` gives them: rows for the Kafka sink, each a verdict or a dead letter.
-
-    Columns: topic, key (session_id), value (JSON), headers (`source`: partition:offset of the click that caused it).
+    A click's own verdict is the last thing written of it, and all of it goes through one task to one partition: where
+    the verdict is, there is also what the click revised. A hand-over relies on that.
     """
     cap = max(CAP, rule.threshold)
     width = rule.window_us
+    none = F.array().cast(_KEPT)
     middle = F.unix_micros(F.col("w.start"))
     us = F.col("click.us")
     kept = F.struct(us.alias("us"), F.col("click.click_id").alias("click_id"))
+    judged = _is_judged(hand_over)
+    to_keep = kept if hand_over is None else kept.withField("judged", judged)
     is_before = us < middle
     half_on = F.col("ts") + F.expr(f"interval {width} microseconds")
     halves = (
         # Doubled after the shuffle, not by it: a sliding window() would send twice as many rows, and their aggregation
         # buffers. explode() loses what withWatermark noted on ts; without it no state would ever be let go.
-        clicks.repartition("session_id", "url")
-        .withColumn("second_half", F.explode(F.array(F.col("ts"), half_on)))
+        clicks.where(_counts(hand_over))
+        .repartition("session_id", "url")
+        .withColumn("second_half", F.explode(F.array(half_on, F.col("ts"))))
         .withColumn("second_half", F.col("second_half").alias("second_half", metadata=clicks.schema["ts"].metadata))
         .withColumn("w", F.window("second_half", f"{width} microseconds"))
         .groupBy("session_id", "url", "w")
         .agg(
             F.last("click").alias("click"),
-            F.max_by(F.when(is_before, kept), F.when(is_before, us), cap).alias("latest"),
-            F.min_by(F.when(~is_before, kept), F.when(~is_before, us), cap).alias("earliest"),
+            F.max_by(F.when(is_before, to_keep), F.when(is_before, us), cap).alias("latest"),
+            F.min_by(F.when(~is_before, to_keep), F.when(~is_before, us), cap).alias("earliest"),
         )
-        .withColumns({"before": _distinct("latest"), "after": _distinct("earliest"), "own": us >= middle})
+        .withColumns({"before": _distinct("latest", hand_over), "after": _distinct("earliest", hand_over)})
+        .withColumn("own", (us >= middle) & ~judged)
     )
+    if hand_over is not None:  # a click judged before yields nothing, unless it tips one that was not
+        halves = halves.where(~judged | F.exists("earliest", lambda x: ~x.judged))
+    # The clicks of the second half that have a verdict of the rule before.
+    shielded = none if hand_over is None else _without_mark(F.filter("earliest", lambda x: x.judged))
 
     def count_at(t: Column) -> Column:
         """Clicks in (t − window, t]."""
@@ -236,30 +98,57 @@ def outcomes(clicks: DataFrame, rule: Rule, topics: Topics) -> DataFrame:
 
     def is_tipped(x: Column) -> Column:
         reached = (x.us >= us) & (x.us < us + width) & (x.click_id != kept.click_id)
-        return reached & (count_at(x.us) == rule.threshold)
+        tipped = reached & (count_at(x.us) == rule.threshold)
+        return tipped if hand_over is None else tipped & ~F.array_contains(shielded, x)
 
-    none = F.array().cast(_KEPT)
     enough = F.size("before") + F.size("after") >= rule.threshold  # else nothing can be tipped, and most end here
-    tipped = F.when(enough, F.filter("after", is_tipped)).otherwise(none)
-    judged = (
-        halves.withColumn("t", F.explode(F.concat(F.when(F.col("own"), F.array(kept)).otherwise(none), tipped)))
+    tipped = F.when(enough & F.col("click.rejected").isNull(), F.filter("after", is_tipped)).otherwise(none)
+    crowded_out = _crowded_out(rule, cap)
+    if hand_over is not None:
+        crowded_out = F.when(F.array_contains(shielded, F.col("t")), "judged_before").otherwise(crowded_out)
+    rows = (
+        halves.withColumn("t", F.explode(F.concat(tipped, F.when(F.col("own"), F.array(kept)).otherwise(none))))
         .withColumn("n", count_at(F.col("t.us")))
-        .withColumn("reason", F.coalesce("click.rejected.reason", _crowded_out(rule, cap)))
+        .withColumn("reason", F.coalesce("click.rejected.reason", crowded_out))
         .where(F.coalesce(F.col("reason"), F.lit("")) != "tick")
     )
-    source = F.concat_ws(":", "click.partition", "click.offset").cast("binary")
     is_verdict = F.col("reason").isNull()
-    return judged.select(
+    return rows.select(
         F.when(is_verdict, topics.verdicts).otherwise(F.lit(topics.dead_letters)).alias("topic"),
         F.col("session_id").alias("key"),
         F.when(is_verdict, _verdict(rule)).otherwise(_dead_letter(topics)).alias("value"),
-        F.array(F.struct(F.lit("source").alias("key"), source.alias("value"))).alias("headers"),
+        _headers(hand_over).alias("headers"),
     )
 
 
-def _distinct(name: str) -> Column:
+def _distinct(name: str, hand_over: HandOver | None) -> Column:
     """The kept clicks of a half without redelivered ones. Of an empty half Spark makes null, which has no size."""
-    return F.coalesce(F.array_distinct(name), F.array().cast(_KEPT))
+    clicks = F.col(name) if hand_over is None else _without_mark(F.col(name))
+    return F.coalesce(F.array_distinct(clicks), F.array().cast(_KEPT))
+
+
+def _without_mark(clicks: Column) -> Column:
+    return F.transform(clicks, lambda x: F.struct(x.us.alias("us"), x.click_id.alias("click_id")))
+
+
+def _counts(hand_over: HandOver | None) -> Column:
+    """Whether a click has to do with this rule: it is to be judged, or may count for one that is."""
+    if hand_over is None:
+        return F.lit(True)
+    return ~_is_judged(hand_over) | (F.col("click.us") >= hand_over.counts_from_us)
+
+
+def _is_judged(hand_over: HandOver | None) -> Column:
+    """Whether the click was judged before this rule took over."""
+    if hand_over is None:
+        return F.lit(False)
+    done = hand_over.judged
+    each = []
+    for partition, upto in sorted(done.upto.items()):
+        ahead = ",".join(map(str, done.ahead.get(partition, ())))
+        among = f" OR click.offset IN ({ahead})" if ahead else ""
+        each.append(f"(click.partition = {partition} AND (click.offset < {upto}{among}))")
+    return F.expr(" OR ".join(each))
 
 
 def _crowded_out(rule: Rule, cap: int) -> Column:
@@ -274,6 +163,19 @@ def _crowded_out(rule: Rule, cap: int) -> Column:
     after = crowded("earliest", "after", F.try_element_at("after", F.lit(-1)).us <= t)
     too_few = F.col("n") < rule.threshold
     return F.when(too_few & (F.coalesce(before, F.lit(False)) | F.coalesce(after, F.lit(False))), "redelivered")
+
+
+def _headers(hand_over: HandOver | None) -> Column:
+    def header(name: Column, value: Column) -> Column:
+        return F.struct(name.alias("key"), value.cast("binary").alias("value"))
+
+    is_revised = F.coalesce(F.col("t.click_id") != F.col("click.click_id"), F.lit(False))
+    source = header(
+        F.when(is_revised, REVISED_BY).otherwise(F.lit(SOURCE)), F.concat_ws(":", "click.partition", "click.offset")
+    )
+    if hand_over is None:
+        return F.array(source)
+    return F.array(source, header(F.lit(HAND_OVER), F.lit(str(hand_over.number))))
 
 
 def _verdict(rule: Rule) -> Column:
@@ -295,9 +197,10 @@ def _verdict(rule: Rule) -> Column:
 
 def _dead_letter(topics: Topics) -> Column:
     many = f"so many copies of one click that the rest of {CAP} or more may not have been counted"
+    copy = "a copy of a click that was judged before this rule took over: that verdict stands"
     fields = {
         "reason": F.col("reason"),
-        "detail": F.coalesce("click.rejected.detail", F.lit(many)),
+        "detail": F.coalesce("click.rejected.detail", F.when(F.col("reason") == "judged_before", copy), F.lit(many)),
         "topic": F.lit(topics.clicks),
         "partition": F.col("click.partition"),
         "offset": F.col("click.offset"),

@@ -27,7 +27,7 @@ from workbench.errors import ClickError
 from workbench.rule import duration
 from workbench.tables import CHUNK_ROWS, Part, csv_parts, json_parts, parquet_parts
 
-__all__ = ["SAMPLE_LOG", "Format", "Recording", "read"]
+__all__ = ["SAMPLE_LOG", "Format", "Recording", "read", "read_mapping"]
 
 Format = Literal["log", "csv", "parquet", "jsonl"]
 
@@ -57,12 +57,14 @@ class Recording:
     lines: lines of a log or of JSON, records of a CSV file without its header, rows of a Parquet file.
     rejected: columns line (from 1; in a CSV file the header is line 1), reason and text (shortened).
     filtered: requests in a log that are no clicks on pages.
+    late: clicks dated before one above them in the file.
     """
 
     clicks: pd.DataFrame
     lines: int
     rejected: pd.DataFrame
     filtered: int
+    late: int = 0
 
     def __str__(self) -> str:
         kept, bad = len(self.clicks), len(self.rejected)
@@ -112,7 +114,8 @@ def read(
             for part in _parts(kind, data, name, mapping or {}, assets):
                 chunks.append(_sort_out(part, name))
                 bar.update(max(0, raw.tell() - bar.n))
-    clicks = pd.concat([chunk.clicks for chunk in chunks]).sort_values("ts", kind="stable", ignore_index=True)
+    as_recorded = pd.concat([chunk.clicks for chunk in chunks])
+    clicks = as_recorded.sort_values("ts", kind="stable", ignore_index=True)
     if kind == "log":
         clicks["session_id"] = access_log.sessions(clicks["ip"], clicks["user_agent"], clicks["ts"], idle)
     return Recording(
@@ -120,7 +123,25 @@ def read(
         lines=sum(chunk.lines for chunk in chunks),
         rejected=pd.concat([chunk.rejected for chunk in chunks], ignore_index=True),
         filtered=sum(chunk.filtered for chunk in chunks),
+        late=int((as_recorded["ts"] < as_recorded["ts"].cummax()).sum()),
     )
+
+
+def read_mapping(text: str) -> dict[str, str]:
+    """Read the columns of a table as one writes them, field=column and a comma between two.
+
+    >>> read_mapping("session_id=visitor, url=page")
+    {'session_id': 'visitor', 'url': 'page'}
+
+    Raises ClickError for what is not written so; which fields and columns there are is up to `read`.
+    """
+    mapping = {}
+    for pair in filter(None, text.split(",")):
+        field, _, column = (part.strip() for part in pair.partition("="))
+        if not (field and column):
+            raise ClickError(f"columns are named FIELD=COLUMN, as session_id=visitor: got {quote(pair)}")
+        mapping[field] = column
+    return mapping
 
 
 @contextmanager

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import papermill
 from nbclient.exceptions import DeadKernelError
@@ -14,34 +12,25 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillException, PapermillExecutionError
 
 from workbench.errors import ReportError
+from workbench.parameters import check
 from workbench.report_page import first_line, read_notebook, to_html
 
 __all__ = ["run_notebook", "summary", "to_html", "write_report"]
-
-_TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "bool": (bool,),
-    "dict": (dict,),
-    "float": (float, int),
-    "int": (int,),
-    "list": (list,),
-    "str": (str,),
-}
 
 
 def run_notebook(path: Path | str, parameters: Mapping[str, Any], output: Path | str, *, progress: bool = True) -> Path:
     """Run a notebook with papermill, in the notebook's folder, and keep it with its outputs in `output`.
 
-    Parameters are checked against the cell tagged "parameters" before a kernel starts. Papermill reads that
-    cell line by line: ``name: type = default  # comment``.
+    Parameters are checked against the cell tagged "parameters" before a kernel starts.
 
     Raises
     ------
     ReportError
-        A parameter that the notebook does not take, or of another type; a cell that failed (`output` then
-        holds the run up to it); a kernel that died.
+        A parameter that the notebook does not take, of another type, or that is a secret; a cell that failed
+        (`output` then holds the run up to it); a kernel that died.
     """
     path, output = Path(path).resolve(), Path(output).resolve()
-    _check(path, parameters)
+    check(path, parameters)
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
@@ -64,20 +53,27 @@ def run_notebook(path: Path | str, parameters: Mapping[str, Any], output: Path |
 
 
 def write_report(
-    path: Path | str, parameters: Mapping[str, Any], out: Path | str, title: str, *, progress: bool = True
+    path: Path | str,
+    parameters: Mapping[str, Any],
+    out: Path | str,
+    title: str,
+    *,
+    executed: Path | str | None = None,
+    code: bool = True,
+    progress: bool = True,
 ) -> Path:
-    """`run_notebook`, then `to_html`: the executed notebook lies beside `out`, with the suffix .ipynb.
+    """`run_notebook`, then `to_html`. The executed notebook is kept in `executed`, else beside `out` as .ipynb.
 
     When the run fails the report is written all the same, says so at the top, and ReportError is raised.
     """
     out = Path(out)
-    executed = out.with_suffix(".ipynb")
-    executed.unlink(missing_ok=True)  # what lies there after a failure must be of this run
+    kept = out.with_suffix(".ipynb") if executed is None else Path(executed)
+    kept.unlink(missing_ok=True)  # what lies there after a failure must be of this run
     try:
-        run_notebook(path, parameters, executed, progress=progress)
+        run_notebook(path, parameters, kept, progress=progress)
     finally:
-        if executed.exists():
-            to_html(executed, out, title)
+        if kept.exists():
+            to_html(kept, out, title, code=code)
     return out
 
 
@@ -97,36 +93,3 @@ def summary(executed: Path | str | NotebookNode) -> dict[str, Any]:
                 return dict(found[-1])
             raise ReportError('the cell tagged "summary" put out no JSON object; end it with IPython.display.JSON(…)')
     raise ReportError('the notebook has no cell tagged "summary"; tag the one whose JSON is the result')
-
-
-def _check(path: Path, parameters: Mapping[str, Any]) -> None:
-    if not path.is_file():
-        raise ReportError(f"no notebook at {path}; give the path of an .ipynb file")
-    read_notebook(path)
-    known: dict[str, dict[str, str]] = papermill.inspect_notebook(path)
-    takes = ", ".join(f"{name}: {_type(of)} = {of['default']}" for name, of in known.items())
-    takes = f"{path.name} takes {takes}" if known else f'{path.name} has no parameters (no cell tagged "parameters")'
-    for name, value in parameters.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ReportError(f"no parameter {name!r}{hint}; {takes}")
-        if not _fits(value, wanted := _type(known[name])):
-            got = f"{first_line(repr(value))} ({type(value).__name__})"
-            raise ReportError(f"parameter {name!r} is {got}, expected {wanted}; {takes}")
-
-
-def _type(parameter: Mapping[str, str]) -> str:
-    """The declared type of a parameter, else that of its default, else "any"."""
-    if parameter["inferred_type_name"] != "None":
-        return parameter["inferred_type_name"]
-    try:
-        default = ast.literal_eval(parameter["default"])
-    except (ValueError, SyntaxError):
-        return "any"
-    return "any" if default is None else type(default).__name__
-
-
-def _fits(value: object, wanted: str) -> bool:
-    types = _TYPES.get(wanted.partition("[")[0].strip())
-    return types is None or (isinstance(value, types) and (bool in types or not isinstance(value, bool)))

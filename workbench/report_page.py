@@ -21,6 +21,7 @@ import bleach  # type: ignore[import-untyped]
 import nbformat
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
+from nbformat.v4 import new_notebook
 from plotly.offline import get_plotlyjs
 
 from workbench.charts import CONFIG
@@ -74,9 +75,13 @@ _TAGS: Final = bleach.ALLOWED_TAGS | {
     "thead",
     "tr",
 }
-# What reorders the text around it: shown as its code point.
+# What reorders the text around it, or is no text at all: shown as its code point, or its picture.
 _REORDERING: Final = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_VISIBLE: Final = {code: f"\\u{code:04x}" for code in _REORDERING}
+_VISIBLE: Final = {code: f"\\u{code:04x}" for code in _REORDERING} | {
+    code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"
+}
+_NOT_IN_PAGE: Final = "remove-cell"
+_ON_TOP: Final = "on-top"
 _TEMPLATE: Final = """
 {%- extends 'base.html.j2' -%}
 {%- block input_group -%}
@@ -106,6 +111,7 @@ _PAGE: Final = """<!DOCTYPE html>
 <main>
 <header><h1>{title}</h1><div class="facts">{facts}</div></header>
 {alarm}
+{top}
 {body}
 <footer>Made by the click-fraud workbench. This file needs no network: send it as it is.</footer>
 </main>
@@ -116,11 +122,12 @@ _PAGE: Final = """<!DOCTYPE html>
 """
 
 
-def to_html(executed: Path | str | NotebookNode, out: Path | str, title: str) -> Path:
+def to_html(executed: Path | str | NotebookNode, out: Path | str, title: str, *, code: bool = True) -> Path:
     """Write an executed notebook as one HTML file that opens offline, its Plotly figures interactive.
 
-    Code is folded away. Widgets are dropped: what they showed last is there if they left a static figure
-    behind. A run that failed gives a report that says so at the top: raising is up to whoever ran it.
+    Code is folded away, or left out. Widgets are dropped: what they showed last is there if they left a static figure
+    behind. Cells tagged "remove-cell" are left out, and what a cell tagged "on-top" put out comes first. A run that
+    failed gives a report that says so at the top: raising is up to whoever ran it.
     """
     nb = read_notebook(executed)
     told = _failure(nb)
@@ -135,7 +142,8 @@ def to_html(executed: Path | str | NotebookNode, out: Path | str, title: str) ->
         style=_asset("report.css"),
         facts="".join(f"<span>{_text(name)} <b>{_text(value)}</b></span> " for name, value in _facts(nb)),
         alarm=f'<p class="alarm"><b>This report is incomplete.</b> {_text(told)}</p>' if told else "",
-        body=_body(nb),
+        top=_body(nb, [cell for cell in nb.cells if _ON_TOP in _tags(cell)], code=False),
+        body=_body(nb, [cell for cell in nb.cells if _ON_TOP not in _tags(cell)], code=code),
         plotly=plotly,
         boot=boot,
     )
@@ -181,15 +189,25 @@ def _facts(nb: NotebookNode) -> Iterator[tuple[str, str]]:
     if run.get("start_time"):
         yield "Run at", f"{run['start_time'][:19].replace('T', ' ')} UTC"
     for name, value in run.get("parameters", {}).items():
-        yield name, first_line(str(value))
+        # Whoever gets the report has no use for where a file lay on this machine.
+        if value != "" and value is not False and name != "title":
+            told = Path(value).name if isinstance(value, str) and Path(value).is_absolute() else str(value)
+            yield name.replace("_", " "), first_line(told)
 
 
-def _body(nb: NotebookNode) -> str:
-    nb = NotebookNode({**nb, "cells": list(filter(None, map(_cleaned, nb.cells)))})
+def _tags(cell: NotebookNode) -> tuple[str, ...]:
+    return tuple(cell.metadata.get("tags", ()))
+
+
+def _body(nb: NotebookNode, cells: list[NotebookNode], *, code: bool) -> str:
+    if not cells:
+        return ""
+    nb = new_notebook(cells=list(filter(None, map(_cleaned, cells))), metadata=nb.metadata)
     exporter = HTMLExporter(
         template_name="classic",
         raw_template=_TEMPLATE,
         sanitize_html=True,
+        exclude_input=not code,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
         exclude_anchor_links=True,
@@ -202,7 +220,7 @@ def _body(nb: NotebookNode) -> str:
 
 def _cleaned(cell: NotebookNode) -> NotebookNode | None:
     """A cell without live widgets, progress bars' history and papermill's own notes on a failure."""
-    if "papermill-error-cell-tag" in cell.metadata.get("tags", ()):
+    if not {"papermill-error-cell-tag", _NOT_IN_PAGE}.isdisjoint(_tags(cell)):
         return None
     if cell.cell_type != "code":
         return cell

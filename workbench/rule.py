@@ -20,6 +20,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import ClickError, RuleError
 
-__all__ = ["Rule", "clicks_in_window", "duration", "flag", "format_duration", "judge"]
+__all__ = [
+    "Rule",
+    "clicks_in_window",
+    "duration",
+    "flag",
+    "format_duration",
+    "judge",
+    "require_clicks",
+    "window_bounds",
+]
 
 MICROSECOND = timedelta(microseconds=1)
 MILLISECOND = timedelta(milliseconds=1)
@@ -35,7 +45,9 @@ LONGEST_WINDOW = timedelta(hours=24)
 HIGHEST_THRESHOLD = 1000
 
 _UNIT_US = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+_RULE_ID = re.compile(r"([0-9]{1,4})-in-([0-9]{1,20}[a-z]{1,2})")
 _DURATION = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,6})?) ?(h|m|s|ms|us)")
+_IDENTITY = ["click_id", "session_id", "url", "ts"]
 
 
 def duration(value: timedelta | str) -> timedelta:
@@ -112,6 +124,20 @@ class Rule:
         object.__setattr__(self, "window", span)
         object.__setattr__(self, "threshold", count)
 
+    @classmethod
+    def from_id(cls, rule_id: str) -> Self:
+        """The rule that a `rule_id` names.
+
+        >>> Rule.from_id("3-in-10s")
+        Rule(window='10s', threshold=3)
+
+        Raises RuleError when it names none.
+        """
+        named = _RULE_ID.fullmatch(rule_id)
+        if named is None:
+            raise RuleError(f"not a rule_id: {rule_id!r}; it is like '3-in-10s'")
+        return cls(window=named[2], threshold=int(named[1]))
+
     @property
     def window_us(self) -> int:
         """The window in microseconds."""
@@ -160,10 +186,23 @@ def clicks_in_window(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[
 
     >>> clicks_in_window([7, 7, 7, 8], [0, 4, 1_000_000, 1_000_001], Rule("1s"))
     array([1, 2, 2, 1])
+    """
+    first, last = window_bounds(group, ts_us, rule)
+    return last - first + 1
 
-    All groups are laid end to end on one line of time, and one binary search counts for all of them. A gap
+
+def window_bounds(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give for each click at t the places of the first and of the last click of its group in (t - window, t].
+
+    Arguments and errors as for `flag`. Returns two arrays of integers of shape (n,); the last is the click itself, or
+    one at the same microsecond.
+
+    >>> window_bounds([7, 7, 7, 8], [0, 4, 1_000_000, 1_000_001], Rule("1s"))
+    (array([0, 0, 1, 3]), array([0, 1, 2, 3]))
+
+    All groups are laid end to end on one line of time, and one binary search finds the places for all of them. A gap
     of a window or more between neighbours is drawn exactly one window long, and so is the step from one group
-    to the next: clicks that far apart never count for each other, so no count changes, and 64 bits are enough
+    to the next: clicks that far apart never count for each other, so nothing changes, and 64 bits are enough
     for 10^8 clicks with a window of 24 h.
     """
     group, ts_us = _integers("group", group), _integers("ts_us", ts_us)
@@ -176,9 +215,9 @@ def clicks_in_window(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[
 
     line = np.zeros(len(ts_us), np.int64)
     line[1:] = np.cumsum(np.where(other_group, rule.window_us, np.minimum(step, rule.window_us)))
-    upto_t = np.searchsorted(line, line, side="right")
-    upto_window_start = np.searchsorted(line, line - rule.window_us, side="right")
-    return (upto_t - upto_window_start).astype(np.int64, copy=False)
+    first = np.searchsorted(line, line - rule.window_us, side="right")
+    last = np.searchsorted(line, line, side="right") - 1
+    return first.astype(np.int64, copy=False), last.astype(np.int64, copy=False)
 
 
 def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
@@ -198,25 +237,28 @@ def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
 
     Raises ClickError when a column is missing, holds empty cells or, for ts, has no time zone.
     """
-    identity = ["click_id", "session_id", "url", "ts"]
-    missing = [name for name in identity if name not in clicks.columns]
-    if missing:
-        raise ClickError(f"clicks lack the column {missing[0]!r}: got {list(map(str, clicks.columns))}")
-    if not isinstance(clicks["ts"].dtype, pd.DatetimeTZDtype):
-        got = clicks["ts"].dtype
-        raise ClickError(f"column 'ts' must have a time zone: got {got}; use pd.to_datetime(..., utc=True)")
-    empty = clicks[identity].isna().any()
-    if empty.any():
-        raise ClickError(f"clicks have empty cells in the column {empty.idxmax()!r}; drop or fill them first")
-
+    require_clicks(clicks)
     clicks = clicks.assign(ts=clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us"))
-    once = clicks.drop_duplicates(identity).sort_values("ts", kind="stable", ignore_index=True)
+    once = clicks.drop_duplicates(_IDENTITY).sort_values("ts", kind="stable", ignore_index=True)
     ts_us = once["ts"].astype("int64").to_numpy()
     group = once.groupby(["session_id", "url"], sort=False, observed=True).ngroup().to_numpy()
     order = np.lexsort((ts_us, group))
     count = np.empty(len(once), np.int64)
     count[order] = clicks_in_window(group[order], ts_us[order], rule)
     return once.assign(clicks_in_window=count, fraud=count >= rule.threshold)
+
+
+def require_clicks(clicks: pd.DataFrame) -> None:
+    """Raise ClickError unless the columns that identify a click are there and full, and ts has a time zone."""
+    missing = [name for name in _IDENTITY if name not in clicks.columns]
+    if missing:
+        raise ClickError(f"clicks lack the column {missing[0]!r}: got {list(map(str, clicks.columns))}")
+    if not isinstance(clicks["ts"].dtype, pd.DatetimeTZDtype):
+        got = clicks["ts"].dtype
+        raise ClickError(f"column 'ts' must have a time zone: got {got}; use pd.to_datetime(..., utc=True)")
+    empty = clicks[_IDENTITY].isna().any()
+    if empty.any():
+        raise ClickError(f"clicks have empty cells in the column {empty.idxmax()!r}; drop or fill them first")
 
 
 def _integers(name: str, values: ArrayLike) -> NDArray[np.int64]:

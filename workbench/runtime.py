@@ -205,6 +205,21 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _listen_on_loopback(jvm: Any) -> None:
+    """Make "any address" mean 127.0.0.1 in this JVM, for whatever listens without naming one.
+
+    Each task of a real-time query opens a port for the shuffle on any address, asks nobody who connects for a password,
+    and has no setting for that (StreamingShuffleWriter in Spark 4.3). What it tells the readers is spark.driver.host,
+    which is 127.0.0.1. Connections to elsewhere are not touched: they name no address of their own.
+    """
+    held = jvm.java.lang.Class.forName("java.net.InetAddress").getDeclaredField("impl")
+    held.setAccessible(True)
+    impl = held.get(None)
+    anywhere = impl.getClass().getDeclaredField("anyLocalAddress")
+    anywhere.setAccessible(True)
+    anywhere.set(impl, jvm.java.net.InetAddress.getByName("127.0.0.1"))
+
+
 def _start(settings: dict[str, str]) -> SparkSession:
     java = find_java()
     connector = ",".join(str(path) for path in jars("spark"))
@@ -231,6 +246,8 @@ def _start(settings: dict[str, str]) -> SparkSession:
         try:
             gateway = launch_gateway(conf, popen)
             _built.update(settings)
+            if settings["spark.master"].startswith("local"):
+                _listen_on_loopback(gateway.jvm)
             SparkContext(conf=conf, gateway=gateway)
             return SparkSession.builder.getOrCreate()
         except (PySparkException, Py4JError, OSError) as error:

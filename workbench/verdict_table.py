@@ -132,8 +132,11 @@ class VerdictTable:
     def __len__(self) -> int:
         return len(self._slot)
 
-    def add(self, values: Iterable[tuple[bytes | None, int]]) -> None:
-        """Merge records, each a value and its Kafka timestamp in ms. What is no verdict is only counted."""
+    def add(self, values: Iterable[tuple[bytes | None, int]]) -> list[int]:
+        """Merge records, each a value and its Kafka timestamp in ms. What is no verdict is only counted.
+
+        Returns the µs from its event time to its verdict of each click that got its first one.
+        """
         read: list[tuple[VerdictFields, int]] = []
         for value, judged_ms in values:
             self.records += 1
@@ -141,10 +144,10 @@ class VerdictTable:
                 read.append((read_fields(value), judged_ms))
             except VerdictError:
                 self.malformed += 1
-        if read:
-            self._merge(read)
+        return self._merge(read) if read else []
 
-    def _merge(self, read: list[tuple[VerdictFields, int]]) -> None:
+    def _merge(self, read: list[tuple[VerdictFields, int]]) -> list[int]:
+        first: list[int] = []
         slots: list[int] = []
         rows: list[tuple[Any, ...]] = []
         ids, slot_of, yes = self._columns["click_id"], self._slot, self._yes
@@ -162,6 +165,7 @@ class VerdictTable:
                 slot_of[click_id] = slot
                 ids[slot] = click_id
                 self.clicks += 1
+                first.append(judged_ms * 1000 - ts_us)
             elif yes[slot] or not fraud:
                 self.repeated += 1
                 continue
@@ -175,6 +179,7 @@ class VerdictTable:
             for (name, column), values in zip(self._columns.items(), zip(*rows, strict=True), strict=True):
                 if name != "click_id":
                     column[slots] = values  # where a slot comes twice, the last value stays
+        return first
 
     def rows(self, last_us: int | None = None, after: int = 0) -> dict[str, npt.NDArray[Any]]:
         """Copy the columns: all rows, or those within `last_us` of the newest, changed since `after`."""

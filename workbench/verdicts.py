@@ -71,7 +71,8 @@ class VerdictFeed:
     start: "latest" begins with what is written after the constructor returned, "earliest" with what the
     topics still hold. One verdict per click: Yes wins over No, and what a restarted detector says again
     changes nothing. A record that cannot be read is counted, not fatal. When the thread fails, `error` says
-    why and the verdicts so far stay. Never prints, never grows.
+    why and the verdicts so far stay. Never prints, never grows. `on_first` is called on that thread with the µs
+    from its event time to its verdict of each click that has just got its first one.
 
     Raises TopicError (a topic is missing) and BrokerError (no broker). As a context manager it stops on
     leaving.
@@ -84,11 +85,13 @@ class VerdictFeed:
         *,
         start: Literal["latest", "earliest"] = "latest",
         limit: int = 200_000,
+        on_first: Callable[[list[int]], None] | None = None,
     ) -> None:
         if start not in ("latest", "earliest"):
             raise VerdictError(f'start is {start!r}: give "latest" or "earliest"')
         self.error: WorkbenchError | None = None
         self._topics = topics
+        self._on_first = on_first
         self._table = VerdictTable(limit)
         self._dead_letters: Counter[str] = Counter()
         self._changed = threading.Condition()
@@ -196,7 +199,9 @@ class VerdictFeed:
 
     def _take(self, topic: str, records: Iterable[Any]) -> None:
         if topic == self._topics.verdicts:
-            self._table.add((record.value, record.timestamp) for record in records)
+            first = self._table.add((record.value, record.timestamp) for record in records)
+            if self._on_first is not None and first:
+                self._on_first(first)
             return
         for record in records:
             reason = dead_letter(record.value).get("reason")

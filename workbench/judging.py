@@ -1,0 +1,202 @@
+"""The query of the rule that judges now, and its change to another rule's. Who asks, and when, is `detector`'s matter.
+
+Everything here runs on the detector's thread, but for `known` and what is only read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from workbench.broker import Connection, Topics
+from workbench.checkpoint import Checkpoint
+from workbench.click_source import ClickSource, Tolerance
+from workbench.errors import DetectorError
+from workbench.hand_over import DISORDER_MS, HandOver, Judged
+from workbench.positions import OPEN, CatchUp, Positions
+from workbench.progress import ProgressLog
+from workbench.rule import Rule
+from workbench.running import RunningQuery, first_line
+from workbench.runtime import spark_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["Judging"]
+
+_SETTLED_S = 0.15  # outcomes on their way to the broker when their task has ended are there by then
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Where a rule that takes over begins to read, what of that counts for it, and the plan to read it."""
+
+    begin: Mapping[int, int]
+    counts_from_us: int
+    clicks: DataFrame
+
+
+class Judging:
+    """Judges the clicks of a topic by one rule at a time.
+
+    starting_offsets: where a first rule begins. begun: what is judged already.
+    ending: set when the detector is to stop; waits end then.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        connection: Connection,
+        topics: Topics,
+        starting_offsets: Mapping[int, int],
+        begun: Judged,
+        checkpoint: Checkpoint,
+        checkpoint_every: timedelta,
+        tolerance: Tolerance,
+        positions: Positions,
+        log: ProgressLog,
+        ending: threading.Event,
+    ) -> None:
+        self.rule = rule
+        self._connection, self._topics, self._starting_offsets = connection, topics, starting_offsets
+        self._checkpoint, self._every, self._tolerance = checkpoint, checkpoint_every, tolerance
+        self._positions, self._log, self._ending = positions, log, ending
+        self._begun = begun
+        # A detector that goes on from a checkpoint first judges again what another run has judged, up to here at most.
+        self._again_to = positions.ends_of_clicks() if checkpoint.resumed else {}
+        self._source: ClickSource | None = None
+        self._query: RunningQuery | None = None
+
+    def known(self) -> Judged:
+        """What is judged for certain, as of the latest checkpoint or hand-over."""
+        committed, since_ms = self._log.committed, self._log.committed_ms
+        return self._begun.advanced(committed, since_ms) if committed and since_ms else self._begun
+
+    def start(self, master: str | None) -> None:
+        """Start the query. Returns when all its tasks run, or when the detector is to stop."""
+        # Every task of the query runs all the time; the other slots are for batch jobs beside it.
+        slots = 2 * len(self._starting_offsets) + 2
+        conf = {
+            "spark.sql.shuffle.partitions": len(self._starting_offsets),
+            # That a task runs is told when it begins. By default it may be the next heartbeat, up to 10 s later.
+            "spark.ui.liveUpdate.period": "0ms",
+            # By session and URL is enough to find a window's state: else there is a second shuffle after the doubling.
+            "spark.sql.streaming.statefulOperator.useStrictDistribution": "false",
+            "spark.sql.streaming.stateStore.providerClass": (
+                "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+            ),
+        }
+        session = spark_session(slots, master, conf)
+        if not self._ending.is_set():
+            self._source = ClickSource(session, self._connection, self._topics.clicks, self._tolerance, self._every)
+            hand_over = self._checkpoint.hand_over
+            self._start_query(self._clicks(hand_over.begin if hand_over else self._starting_offsets))
+
+    def look(self) -> int:
+        """Take in Spark's reports; how many rows they say were dropped. Raises DetectorError when the query failed."""
+        if self._query is None:
+            return 0
+        self._query.check()
+        return self._log.take(self._query.reports)
+
+    def stop(self) -> None:
+        """End the query, if there is one."""
+        if self._query is not None:
+            self._query.stop()
+            self._log.take(self._query.reports)
+
+    def change_to(self, rule: Rule) -> HandOver:
+        """Let another rule take over. Raises BrokerError with nothing changed.
+
+        Where the rule does not start, the one before takes over again, and DetectorError says so. Where that fails too
+        there is no query any more: `look` raises.
+        """
+        before = self.rule
+        watch = CatchUp(self._connection, self._positions, self.known(), dict.fromkeys(self._starting_offsets, OPEN))
+        with contextlib.closing(watch):
+            self._read_up(watch)
+            reading = self._read_for(rule, watch)  # takes long enough to be made while the old query still judges
+            try:
+                return self._replace_by(rule, reading, watch)
+            except Exception as error:
+                failure = f"{rule.rule_id} did not start: {first_line(error)}"
+                try:
+                    self._replace_by(before, self._read_for(before, watch), watch)
+                except Exception as again:  # noqa: BLE001 - it is told, and `look` raises
+                    raise DetectorError(f"{failure}. Nor did {before.rule_id} again: {first_line(again)}") from error
+                raise DetectorError(f"{failure}. Judging by {before.rule_id} goes on") from error
+
+    def _read_up(self, watch: CatchUp) -> None:
+        """Read the outcomes while the old query goes on: so that little is left to read when it has ended."""
+        watch.look_to_the_end()
+        while any(watch.frontier.first_left()[number] < end for number, end in self._again_to.items()):
+            self.look()
+            if self._ending.is_set():
+                raise DetectorError("the detector was stopped before the rule was applied. Fix: start another one")
+            watch.look()
+        watch.look_to_the_end()
+
+    def _read_for(self, rule: Rule, watch: CatchUp) -> _Reading:
+        """Read from where the oldest click lies that can count for one to judge.
+
+        The one to judge may be `late`; what counts for it is up to a window older and may be `ahead` of its record.
+        """
+        judged = watch.frontier.judged(since_ms=0)
+        first_us = 1000 * (self._positions.first_to_judge(judged) - DISORDER_MS)
+        counts_from_us = first_us - self._tolerance.late_us - rule.window_us
+        begin = self._positions.begin_at(judged, (counts_from_us - self._tolerance.ahead_us) // 1000)
+        return _Reading(begin, counts_from_us, self._clicks(begin))
+
+    def _clicks(self, begin: Mapping[int, int]) -> DataFrame:
+        assert self._source is not None
+        return self._source.read(begin)
+
+    def _replace_by(self, rule: Rule, reading: _Reading, watch: CatchUp) -> HandOver:
+        since = time.monotonic()
+        self.stop()
+        self._wait_until_settled()
+        watch.look_to_the_end()
+        judged = watch.frontier.judged(since_ms=int(time.time() * 1000) - 1)
+        number = self._checkpoint.hand_over.number + 1 if self._checkpoint.hand_over else 1
+        hand_over = HandOver(number, self.rule, rule, judged, reading.begin, reading.counts_from_us)
+        self._checkpoint.take_over(hand_over)
+        self.rule, self._begun = rule, judged
+        self._log.begin_query(judged.upto)
+        self._start_query(reading.clicks)
+        seconds = time.monotonic() - since
+        self._again_to = {}
+        self._checkpoint.drop_what_is_left()
+        return replace(hand_over, seconds=seconds)
+
+    def _start_query(self, clicks: DataFrame) -> None:
+        from workbench.query import outcomes
+
+        rows = outcomes(clicks, self.rule, self._topics, self._checkpoint.hand_over)
+        tasks = 2 * len(self._starting_offsets)
+        self._query = RunningQuery(rows, self._connection, self._checkpoint.spark_path, self._every, tasks)
+        while not self._query.all_tasks_run and not self._ending.wait(0.02):
+            self._query.check()
+
+    def _wait_until_settled(self) -> None:
+        """Wait until no outcome comes any more."""
+        outputs = (self._topics.verdicts, self._topics.dead_letters)
+        ends, since = [self._positions.ends(topic) for topic in outputs], time.monotonic()
+        while time.monotonic() - since < _SETTLED_S:
+            time.sleep(0.02)
+            now = [self._positions.ends(topic) for topic in outputs]
+            if now != ends:
+                ends, since = now, time.monotonic()
+
+
+def judged_at_start(checkpoint: Checkpoint, topics: Topics, starting_offsets: Mapping[int, int]) -> Judged:
+    """What is judged when a detector starts: what its checkpoint says, or all before the starting offsets."""
+    now_ms = int(time.time() * 1000) - 1
+    committed = checkpoint.committed(topics.clicks)
+    if checkpoint.hand_over is None:
+        return Judged(committed or starting_offsets, since_ms=now_ms)
+    return checkpoint.hand_over.judged.advanced(committed, now_ms)

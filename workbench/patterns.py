@@ -1,0 +1,173 @@
+"""What judged clicks show beyond each one: bursts, near misses, sessions, URLs, known crawlers. Judging is in `rule`.
+
+Everything here is derived from the rule's counts and changes none of them. A crawler that says who it is, is a signal
+beside the rule: it is told apart, and never flagged or let off for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import crawleruseragents  # type: ignore[import-untyped]
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from workbench.rule import Rule, require_clicks, window_bounds
+
+__all__ = [
+    "AGENT_READ",
+    "Windowed",
+    "bursts",
+    "by_session",
+    "by_url",
+    "crawlers",
+    "near_misses",
+    "suspicious",
+    "windowed",
+]
+
+AGENT_READ: Final = 512
+"""Characters of a user agent that are looked at. Some patterns look for two words in a row, which takes time that
+grows with the square of the length; the agents of real crawlers are half as long as this."""
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Windowed:
+    """Clicks sorted by session, URL and time, and the window of each.
+
+    rows: where each stands in its frame. group: one number for each (session, url). ts_us: event times. first, last:
+    the places, in this order, of the first and the last click in its window. All of shape (n,).
+    """
+
+    rows: Ints
+    group: Ints
+    ts_us: Ints
+    first: Ints
+    last: Ints
+
+    @property
+    def count(self) -> Ints:
+        """Clicks in the window of each, itself included. Shape (n,)."""
+        return self.last - self.first + 1
+
+
+def windowed(clicks: pd.DataFrame, rule: Rule) -> Windowed:
+    """Find the window of each click of a frame in which every click is there once, as `rule.judge` gives it.
+
+    Raises ClickError when a column is missing, holds empty cells or, for ts, has no time zone.
+    """
+    require_clicks(clicks)
+    ts_us = clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
+    group = clicks.groupby(["session_id", "url"], sort=False, observed=True).ngroup().to_numpy().astype(np.int64)
+    rows = np.lexsort((ts_us, group)).astype(np.int64, copy=False)
+    group, ts_us = group[rows], ts_us[rows]
+    return Windowed(rows, group, ts_us, *window_bounds(group, ts_us, rule))
+
+
+def bursts(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
+    """One alert for each burst, instead of one for each flagged click.
+
+    A burst is what the windows of flagged clicks cover without a gap: the flagged clicks of a session on a URL that
+    follow each other within one window, and the clicks before them that made the first flag. No click is in two.
+
+    clicks: as `rule.judge` gives them. Returns one row a burst, in the order of first. Columns: session_id, url, first,
+    last (times of its first and last click), clicks, flagged, most (clicks in one window at its height).
+
+    >>> ts = pd.to_datetime([0, 2, 4, 6, 60, 61, 62], unit="s", utc=True)
+    >>> clicks = pd.DataFrame({"click_id": list("abcdefg"), "session_id": "s1", "url": "/ad", "ts": ts})
+    >>> bursts(clicks, Rule("10s", threshold=3))[["clicks", "flagged", "most"]]
+       clicks  flagged  most
+    0       4        2     4
+    1       3        1     3
+
+    Raises ClickError as `windowed` does.
+    """
+    return _runs(clicks, rule, rule.threshold)
+
+
+def near_misses(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
+    """Bursts of one click too few: they reach threshold − 1 and hold no flagged click. Columns as for `bursts`.
+
+    With a threshold of 1 or 2 there are none: one click alone is no pattern.
+    """
+    least = _suspicious_from(rule)
+    found = _runs(clicks, rule, min(least, rule.threshold))
+    return found[found["flagged"] == 0].reset_index(drop=True)
+
+
+def suspicious(judged: pd.DataFrame, rule: Rule) -> pd.Series[bool]:
+    """Say of each judged click whether it reached threshold − 1 clicks in its window (at least 2), and is not flagged.
+
+    >>> counts = pd.DataFrame({"clicks_in_window": [1, 2, 3], "fraud": [False, False, True]})
+    >>> suspicious(counts, Rule(threshold=3)).tolist()
+    [False, True, False]
+    """
+    return (judged["clicks_in_window"] >= _suspicious_from(rule)) & ~judged["fraud"]
+
+
+def by_session(judged: pd.DataFrame) -> pd.DataFrame:
+    """One row a session, those with most flagged clicks first.
+
+    Columns: session_id, clicks, flagged, share (of its clicks that is flagged), urls, first, last and, where the clicks
+    have them, crawler and user_agent (of its first click).
+    """
+    extra = {name: (name, "first") for name in ("crawler", "user_agent") if name in judged}
+    return _ranked(judged, "session_id", urls=("url", "nunique"), first=("ts", "min"), last=("ts", "max"), **extra)
+
+
+def by_url(judged: pd.DataFrame) -> pd.DataFrame:
+    """One row a URL, those with most flagged clicks first. Columns: url, clicks, flagged, share, sessions,
+    flagged_sessions."""
+    found = _ranked(judged, "url", sessions=("session_id", "nunique"))
+    flagged = judged[judged["fraud"]].groupby("url")["session_id"].nunique()
+    return found.assign(flagged_sessions=flagged.reindex(found["url"]).fillna(0).astype(np.int64).to_numpy())
+
+
+def crawlers(user_agents: pd.Series[Any]) -> pd.Series[bool]:
+    """Say of each user agent whether it names a known crawler, monitor or HTTP library. Empty ones do not.
+
+    Each distinct agent is looked up once, and `AGENT_READ` characters of it. It proves nothing: anyone can send any
+    agent. Source: the list crawler-user-agents.
+
+    >>> crawlers(pd.Series(["Mozilla/5.0 (compatible; Googlebot/2.1)", "Mozilla/5.0 Firefox/140.0", None])).tolist()
+    [True, False, False]
+    """
+    codes, agents = pd.factorize(user_agents.str.slice(stop=AGENT_READ))
+    known = np.array([bool(crawleruseragents.is_crawler(agent)) for agent in agents] + [False], np.bool_)
+    return pd.Series(known[codes], index=user_agents.index)
+
+
+def _suspicious_from(rule: Rule) -> int:
+    return max(rule.threshold - 1, 2)
+
+
+def _runs(clicks: pd.DataFrame, rule: Rule, least: int) -> pd.DataFrame:
+    """Clicks that the windows of those with at least `least` in theirs cover without a gap."""
+    laid = windowed(clicks, rule)
+    marked = np.flatnonzero(laid.count >= least)
+    new = np.ones(len(marked), np.bool_)
+    # Two windows of one group have a click's time in common only if their ends lie less than one window apart.
+    new[1:] = (np.diff(laid.group[marked]) != 0) | (np.diff(laid.ts_us[marked]) >= rule.window_us)
+    begin, end = laid.first[marked[new]], marked[np.append(new[1:], True)[: len(new)]]
+    flagged = np.concatenate([[0], np.cumsum(laid.count >= rule.threshold)])
+    at = clicks.iloc[laid.rows[begin]]
+    table = {
+        "session_id": at["session_id"].array,
+        "url": at["url"].array,
+        "first": at["ts"].array,
+        "last": clicks["ts"].iloc[laid.rows[end]].array,
+        "clicks": end - begin + 1,
+        "flagged": flagged[end + 1] - flagged[begin],
+        "most": np.maximum.reduceat(laid.count[marked], np.flatnonzero(new)) if len(marked) else marked,
+    }
+    return pd.DataFrame(table).sort_values("first", kind="stable", ignore_index=True)
+
+
+def _ranked(judged: pd.DataFrame, by: str, **columns: tuple[str, str]) -> pd.DataFrame:
+    counts = {"clicks": ("fraud", "size"), "flagged": ("fraud", "sum"), "share": ("fraud", "mean")}
+    found = judged.groupby(by, sort=False, observed=True).agg(**counts, **columns).reset_index()
+    return found.sort_values(["flagged", "clicks"], ascending=False, kind="stable", ignore_index=True)
