@@ -40,7 +40,7 @@ def run_notebook(path: Path | str, parameters: Mapping[str, Any], output: Path |
             cwd=path.parent,
             progress_bar=progress,
             store_widget_state=False,  # it would hold plotly.js once more for each live chart
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],  # an interrupt while the kernel ends is an ERROR to it
         )
     except PapermillExecutionError as error:
         told = first_line(f"{error.ename}: {error.evalue}")
