@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from workbench.broker import Connection, EmbeddedBroker, Topics, ensure_topics
 from workbench.click_limits import Limits
@@ -19,6 +20,10 @@ from workbench.runtime import stop_spark
 
 if TYPE_CHECKING:
     from secured import SecuredBroker
+
+# No test may fail for being slow on a busy machine. A failure prints what draws the same example again.
+settings.register_profile("workbench", deadline=None, print_blob=True)
+settings.load_profile("workbench")
 
 
 @pytest.fixture(scope="session", autouse=True)

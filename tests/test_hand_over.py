@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,9 @@ def test_a_hand_over_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (path / "workbench.json").write_text(json.dumps({**IDENTITY, "hand_over": {"number": 1}}))
     with pytest.raises(CheckpointMismatch, match="hand-over that cannot be read"):
         Checkpoint(path, IDENTITY, scratch=tmp_path)
+
+
+def test_a_hand_over_says_in_a_line_what_became_of_what() -> None:
+    assert repr(HAND_OVER) == "<HandOver 1: 3-in-10s to 4-in-20s, 4 records read again>"
+    timed = replace(HAND_OVER, seconds=1.25)
+    assert repr(timed) == "<HandOver 1: 3-in-10s to 4-in-20s, 4 records read again, without a query for 1.2 s>"

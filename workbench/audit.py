@@ -32,7 +32,7 @@ from workbench.verdicts import dead_letter
 
 __all__ = ["Audit", "audit"]
 
-EXAMPLES = 5
+_EXAMPLES = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,10 +59,10 @@ class Audit:
     @property
     def ok(self) -> bool:
         """Every click has its verdict and no other, and every record that is no click has a dead letter."""
-        return not any(getattr(self, name) for name in FAULTS)
+        return not any(getattr(self, name) for name in _FAULTS)
 
     def __str__(self) -> str:
-        names = ("clicks", "verdicts", "flagged", "revised", "repeated", *FAULTS)
+        names = ("clicks", "verdicts", "flagged", "revised", "repeated", *_FAULTS)
         lines = [(name.replace("_", " "), f"{getattr(self, name):>12,}") for name in names]
         lines += [(f"dead letter: {reason}", f"{n:>12,}") for reason, n in sorted(self.dead_letters.items())]
         width = max(len(name) for name, _ in lines)
@@ -74,11 +74,11 @@ class Audit:
             text += [f"{name}: {example}" for example in some]
         if self.missing and not self.wrong:
             text.append("Verdicts that are missing may be on their way: audit again when the detector has caught up.")
-        faults = [f"{getattr(self, name):,} {name}" for name in FAULTS if getattr(self, name)]
+        faults = [f"{getattr(self, name):,} {name}" for name in _FAULTS if getattr(self, name)]
         return "\n".join([*text, f"NOT OK: {', '.join(faults)}" if faults else "ok"])
 
 
-FAULTS = ("missing", "wrong", "twice", "unexpected", "unreadable", "lost", "refused")
+_FAULTS = ("missing", "wrong", "twice", "unexpected", "unreadable", "lost", "refused")
 
 
 def audit(
@@ -247,7 +247,7 @@ def _compare(found: _Clicks, given: _Verdicts, letters: dict[tuple[int, int], st
     mistakes = mistakes[~mistakes.index.duplicated()]
     examples["wrong"] = [
         f"{row.Index} is {'Yes' if row.said else 'No'}, with {row.clicks_in_window} clicks by {row.rule_id}"
-        for row in mistakes.head(EXAMPLES).itertuples()
+        for row in mistakes.head(_EXAMPLES).itertuples()
     ]
     amiss = {name: len(some) for name, some in examples.items()} | {"wrong": len(mistakes)}
     return Audit(
@@ -259,7 +259,7 @@ def _compare(found: _Clicks, given: _Verdicts, letters: dict[tuple[int, int], st
         repeated=int(verdicts.duplicated(["click_id", "rule_id", "fraud"]).sum()),
         **amiss,
         dead_letters=dict(Counter(letters.values())),
-        examples={name: tuple(some[:EXAMPLES]) for name, some in examples.items() if some},
+        examples={name: tuple(some[:_EXAMPLES]) for name, some in examples.items() if some},
     )
 
 

@@ -51,10 +51,10 @@ P50: Final = "#0072B2"
 P99: Final = "#8C4A9E"
 INK: Final = "#1F2933"
 MUTED: Final = "#5F6B7A"
-GRID: Final = "#E6EAEF"
+_GRID: Final = "#E6EAEF"
 
 _AXIS: Final = {
-    "gridcolor": GRID,
+    "gridcolor": _GRID,
     "zeroline": False,
     "linecolor": "#C5CDD6",
     "ticks": "",

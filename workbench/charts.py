@@ -30,6 +30,7 @@ __all__ = [
     "overview",
     "session_timeline",
     "shadow",
+    "shadow_view",
     "skeleton",
     "top_sessions",
     "views",

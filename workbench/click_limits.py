@@ -56,9 +56,11 @@ class Rates:
         self._address_requests = _rate(limits.address_requests, 4)
 
     def request(self, address: str) -> int:
+        """Count a request of any kind."""
         return _wait(self._address_requests, address)
 
     def new_session(self, address: str) -> int:
+        """Count a session that is issued."""
         return _wait(self._address_sessions, address)
 
     def click(self, address: str, session_id: str) -> int:
@@ -90,6 +92,7 @@ class StreamSlots:
 
     @property
     def taken(self) -> int:
+        """How many streams are open."""
         return sum(self._sessions.values())
 
     def take(self, session_id: str, address: str) -> bool:
@@ -106,6 +109,7 @@ class StreamSlots:
             return free
 
     def give_back(self, session_id: str, address: str) -> None:
+        """Give back what `take` took, once for each."""
         with self._lock:
             self._move(session_id, address, -1)
 

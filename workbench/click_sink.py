@@ -21,10 +21,10 @@ from workbench.errors import BrokerError
 
 __all__ = ["ClickSink"]
 
-WAIT_S = 2.0
+_WAIT_S = 2.0
 """How long a click waits for the broker at most."""
 
-PROBE_EVERY_S = 1.0
+_PROBE_EVERY_S = 1.0
 """While the broker is away one click in so many seconds tries it; all others are refused at once."""
 
 _LOOK_EVERY_S = 1.0
@@ -36,7 +36,7 @@ class ClickSink:
     """A producer that waits for all in-sync replicas. Raises BrokerError without a broker or the topic."""
 
     def __init__(self, connection: Connection, topic: str) -> None:
-        wait_ms = int(WAIT_S * 1000)
+        wait_ms = int(_WAIT_S * 1000)
         options: dict[str, Any] = {
             **connection.kafka_python(),
             "acks": "all",
@@ -65,17 +65,17 @@ class ClickSink:
             ) from error
 
     def send(self, click: Click) -> None:
-        """Send a click and wait until it is acknowledged. Raises BrokerError: after WAIT_S, or at once if it knows."""
+        """Send a click and wait until it is acknowledged. Raises BrokerError: after 2 s, or at once if it knows."""
         self._admit()
         try:
             sending = self._producer.send(self.topic, click.to_json(), click.session_id.encode())
-            sending.get(timeout=WAIT_S)
+            sending.get(timeout=_WAIT_S)
         except KafkaError as error:
             with self._lock:
                 if self._failed_at is None:
                     _log.warning("the broker takes no clicks: %s", describe(error))
                 self._failed_at = time.monotonic()
-            raise BrokerError(f"the broker took no click in {WAIT_S:g} s ({describe(error)})") from error
+            raise BrokerError(f"the broker took no click in {_WAIT_S:g} s ({describe(error)})") from error
         with self._lock:
             self._failed_at = None
 
@@ -83,7 +83,7 @@ class ClickSink:
         """Whether the broker can be reached, looked at once a second at most."""
         with self._lock:
             now = time.monotonic()
-            if self._failed_at is not None and now - self._failed_at < 2 * (WAIT_S + PROBE_EVERY_S):
+            if self._failed_at is not None and now - self._failed_at < 2 * (_WAIT_S + _PROBE_EVERY_S):
                 return False
             if now - self._looked_at < _LOOK_EVERY_S:
                 return self._answers
@@ -95,13 +95,13 @@ class ClickSink:
 
     def close(self) -> None:
         """End the producer. What it has not sent by then is lost, and whoever waits for it is told."""
-        self._producer.close(timeout=WAIT_S)
+        self._producer.close(timeout=_WAIT_S)
 
     def _admit(self) -> None:
         """Let the click go on, unless the broker was away a moment ago and another click is trying it now."""
         with self._lock:
             now = time.monotonic()
-            if self._failed_at is not None and now - self._tried_at < PROBE_EVERY_S:
+            if self._failed_at is not None and now - self._tried_at < _PROBE_EVERY_S:
                 raise BrokerError("the broker is away")
             if self._failed_at is not None:
                 self._tried_at = now

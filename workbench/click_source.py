@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LONGEST_QUOTE", "ClickSource", "Sorting", "Tolerance"]
 
-IDS = ("click_id", "session_id", "url")
+_IDS = ("click_id", "session_id", "url")
 LONGEST_QUOTE = 65_536
 """Characters of a rejected record that its dead letter carries: well under what a broker takes as one record."""
 
@@ -52,10 +52,12 @@ class Tolerance:
 
     @property
     def late_us(self) -> int:
+        """`late` in whole microseconds."""
         return duration(self.late) // _MICROS
 
     @property
     def ahead_us(self) -> int:
+        """`ahead` in whole microseconds."""
         return duration(self.ahead) // _MICROS
 
 
@@ -109,7 +111,7 @@ class Sorting:
     """
 
     def __init__(self, tolerance: Tolerance, span: timedelta) -> None:
-        schema = ", ".join(f"{name} string" for name in (*IDS, "ts"))
+        schema = ", ".join(f"{name} string" for name in (*_IDS, "ts"))
         text = F.col("value").cast("string")
         received = F.col("timestamp").alias("received")
         fields = F.from_json(text, schema, {"allowSingleQuotes": "false"}).alias("c")
@@ -118,7 +120,7 @@ class Sorting:
         self._fields = (*record, "received", "c.*")
         self._event_time = _event_time("ts")
 
-        wrong = {name: ~_is_text(name, text) for name in IDS} | {"ts": F.col("event_time").isNull()}
+        wrong = {name: ~_is_text(name, text) for name in _IDS} | {"ts": F.col("event_time").isNull()}
         behind_us = F.unix_micros("received") - F.unix_micros("event_time")
         horizon = F.current_timestamp() + F.make_interval(secs=F.lit(span.total_seconds()))
         tick = (F.col("key") == F.lit(TICK_KEY)) & (F.col("value") == F.lit(TICK_VALUE))
@@ -176,8 +178,8 @@ def _is_text(name: str, record: Column) -> Column:
 
 
 def _what_is_wrong(wrong: Mapping[str, Column]) -> Column:
-    expected = dict.fromkeys(IDS, f"text of 1 to {LONGEST_TEXT} characters")
+    expected = dict.fromkeys(_IDS, f"text of 1 to {LONGEST_TEXT} characters")
     expected["ts"] = "an RFC 3339 time with an offset"
-    nothing = reduce(lambda left, right: left & right, (F.col(name).isNull() for name in (*IDS, "ts")))
+    nothing = reduce(lambda left, right: left & right, (F.col(name).isNull() for name in (*_IDS, "ts")))
     each = (F.when(is_wrong, f"{name} must be {expected[name]}") for name, is_wrong in wrong.items())
     return F.when(nothing, "not a JSON object with a click in it").otherwise(F.concat_ws("; ", *each))

@@ -75,12 +75,14 @@ def topics_of(args: Namespace) -> Topics:
 
 
 def doctor(args: Namespace) -> int:
+    """Print what is well and what is not. 1 when something is not."""
     from workbench.doctor import print_report
 
     return print_report(environ(args))
 
 
 def broker_up(args: Namespace) -> int:
+    """Start the embedded broker, unless it runs."""
     from workbench.broker import DEFAULT_PORT, EmbeddedBroker
 
     broker = EmbeddedBroker(port=DEFAULT_PORT if args.port is None else args.port)
@@ -92,6 +94,7 @@ def broker_up(args: Namespace) -> int:
 
 
 def broker_down(args: Namespace) -> int:
+    """End the embedded broker. That it did not run is no error."""
     from workbench.broker import EmbeddedBroker
 
     broker = EmbeddedBroker()
@@ -132,6 +135,7 @@ def _note_another() -> None:
 
 
 def topics(args: Namespace) -> int:
+    """Create the topics, or empty them, and say how many partitions they have."""
     from workbench.broker import ensure_topics, recreate_topics
 
     names, connection = topics_of(args), connect(args)
@@ -146,6 +150,7 @@ def topics(args: Namespace) -> int:
 
 
 def traffic(args: Namespace) -> int:
+    """Send made-up clicks until the duration is over or Ctrl-C, and say how many were sent."""
     from workbench import sender
     from workbench.broker import ensure_topics
     from workbench.traffic import Traffic
@@ -181,6 +186,7 @@ def _mix(text: str) -> Mix:
 
 
 def replay(args: Namespace) -> int:
+    """Send the clicks of a file, moved so that the last happened just now."""
     from workbench import sender
     from workbench.broker import ensure_topics
 
@@ -211,6 +217,7 @@ def read_file(args: Namespace) -> Recording:
 
 
 def audit(args: Namespace) -> int:
+    """Print the audit. 1 when a verdict is missing or wrong."""
     from workbench import audit as audits
     from workbench.rule import Rule
 

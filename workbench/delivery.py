@@ -32,13 +32,13 @@ __all__ = ["CONNECT_MS", "Delivery", "Floats", "Sent", "describe"]
 Floats = npt.NDArray[np.float64]
 
 CONNECT_MS = 15_000
-DELIVERY_MS = 30_000
+_DELIVERY_MS = 30_000
 # Records sent and not yet acknowledged: bounds the memory when the broker is the slower one.
-IN_FLIGHT_AT_MOST = 20_000
+_IN_FLIGHT_AT_MOST = 20_000
 # Records due within so long leave together: a request costs kafka-python 0.5 ms of processor time.
-TICK_S = 0.002
+_TICK_S = 0.002
 # How long a pause may be before acknowledgements are looked at again.
-LOOK_EVERY_S = 0.25
+_LOOK_EVERY_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Delivery:
             "max_block_ms": CONNECT_MS,
             "bootstrap_timeout_ms": CONNECT_MS,
             "request_timeout_ms": CONNECT_MS,
-            "delivery_timeout_ms": DELIVERY_MS,
+            "delivery_timeout_ms": _DELIVERY_MS,
             "metrics_enabled": False,
             **tuning,
         }
@@ -102,12 +102,13 @@ class Delivery:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self.close(DELIVERY_MS / 1000)
+            self.close(_DELIVERY_MS / 1000)
         else:
             with contextlib.suppress(KafkaError):  # of records that were given up: what went wrong is on its way
                 self.close(0)
 
     def close(self, timeout: float) -> None:
+        """End the producer; what is still under way gets `timeout` seconds."""
         self._producer.close(timeout=timeout)
 
     def run(
@@ -156,15 +157,15 @@ class Delivery:
 
     def _wait_until(self, due: float, stop: threading.Event) -> float:
         """Wait until `due` or `stop`; return how late it is by then, in seconds."""
-        while (left := due - time.perf_counter()) > 0 and not stop.wait(min(max(left, TICK_S), LOOK_EVERY_S)):
+        while (left := due - time.perf_counter()) > 0 and not stop.wait(min(max(left, _TICK_S), _LOOK_EVERY_S)):
             self._look()
         return max(0.0, time.perf_counter() - due) if not stop.is_set() else 0.0
 
     def _look(self) -> None:
         """Count what is acknowledged, in order, and raise for the first record that was refused."""
         pending = self._pending
-        while pending and (pending[0].is_done or len(pending) > IN_FLIGHT_AT_MOST):
-            self._wait_for_oldest(time.monotonic() + DELIVERY_MS / 1000)
+        while pending and (pending[0].is_done or len(pending) > _IN_FLIGHT_AT_MOST):
+            self._wait_for_oldest(time.monotonic() + _DELIVERY_MS / 1000)
 
     def _wait_for_oldest(self, deadline: float) -> None:
         try:
@@ -176,7 +177,7 @@ class Delivery:
 
     def _finish(self) -> None:
         """Wait for what is left. Not with `flush`, which fails when kafka-python has split a batch it waits for."""
-        deadline = time.monotonic() + DELIVERY_MS / 1000
+        deadline = time.monotonic() + _DELIVERY_MS / 1000
         while self._pending:
             self._wait_for_oldest(deadline)
 

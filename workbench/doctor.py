@@ -24,10 +24,10 @@ from workbench.jars import jar_lock, jars, missing_jars
 from workbench.machine import cache_dir, find_java, state_dir
 from workbench.security import SECURITY_VARIABLE
 
-__all__ = ["Check", "checks", "print_report"]
+__all__ = ["DISK_GB", "MEMORY_GB", "Check", "checks", "print_report"]
 
-DISTRIBUTION = "click-fraud-workbench"
-WIDGETS = {"anywidget": "anywidget", "ipywidgets": "@jupyter-widgets/jupyterlab-manager", "jupyterlab": None}
+_DISTRIBUTION = "click-fraud-workbench"
+_WIDGETS = {"anywidget": "anywidget", "ipywidgets": "@jupyter-widgets/jupyterlab-manager", "jupyterlab": None}
 DISK_GB = 5.0
 MEMORY_GB = 3.0  # Spark and the embedded broker together, while they work
 
@@ -65,7 +65,7 @@ def _checks(environ: Mapping[str, str]) -> Iterator[Check]:
     for name in ("kafka", "spark"):
         yield _jars(name)
     yield _packages()
-    for package, extension in WIDGETS.items():
+    for package, extension in _WIDGETS.items():
         yield _widget(package, extension)
     yield from _broker(environ)
     yield _disk()
@@ -109,7 +109,7 @@ def _packages() -> Check:
     if lock.exists():
         source, wanted = "requirements.lock", _pins(lock.read_text("utf-8").splitlines())
     else:  # installed without its source tree: the direct pins are what there is
-        source, wanted = "the direct pins", _pins(importlib.metadata.requires(DISTRIBUTION) or [])
+        source, wanted = "the direct pins", _pins(importlib.metadata.requires(_DISTRIBUTION) or [])
     wrong = []
     for name, version in wanted.items():
         try:

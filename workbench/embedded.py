@@ -26,7 +26,7 @@ from workbench.errors import BrokerError
 from workbench.jars import jars
 from workbench.machine import find_java, java_env, locked, log4j_option, state_dir
 
-__all__ = ["DEFAULT_PORT", "BrokerStatus", "EmbeddedBroker"]
+__all__ = ["DEFAULT_PORT", "BrokerStatus", "EmbeddedBroker", "port_holder"]
 
 DEFAULT_PORT = 29092
 _START_S = 120.0  # up in 5 s on an idle machine

@@ -28,6 +28,7 @@ class SharedFigure(go.FigureWidget):  # type: ignore[misc]
 
     @property
     def lock(self) -> threading.RLock:
+        """Held by whoever changes the figure."""
         return self._shared_lock
 
     def _fit(self, change: dict[str, Any]) -> None:
@@ -39,6 +40,7 @@ class SharedFigure(go.FigureWidget):  # type: ignore[misc]
             self.layout.meta = f"view {change['new']}"
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take in what the browser says, while no other thread changes the figure."""
         with self._shared_lock:
             super().set_state(sync_data)
 

@@ -174,14 +174,17 @@ class Tally:
 
     @property
     def flagged(self) -> Ints:
+        """Flagged clicks, of shape (windows, thresholds)."""
         return self._flagged.cumsum(axis=1).T
 
     @property
     def hits(self) -> Ints:
+        """Flagged clicks that are labelled as fraud, of shape (windows, thresholds)."""
         return self._hits.cumsum(axis=1).T
 
     @property
     def sessions(self) -> Ints:
+        """Sessions with a flagged click, of shape (windows, thresholds)."""
         return self._sessions.cumsum(axis=1).T
 
     def _count(self, bins: Ints, weights: Ints | None) -> Ints:

@@ -41,6 +41,7 @@ class Jar:
 
     @property
     def path(self) -> Path:
+        """Where it lies in the cache, once it is fetched."""
         return cache_dir() / "jars" / self.set / self.file
 
 

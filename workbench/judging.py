@@ -27,7 +27,7 @@ from workbench.runtime import spark_session
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["Judging"]
+__all__ = ["Judging", "judged_at_start"]
 
 _SETTLED_S = 0.15  # outcomes on their way to the broker when their task has ended are there by then
 

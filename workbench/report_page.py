@@ -29,10 +29,10 @@ from workbench.errors import ReportError
 
 __all__ = ["first_line", "read_notebook", "to_html"]
 
-PLOTLY: Final = "application/vnd.plotly.v1+json"
-WIDGET: Final = "application/vnd.jupyter.widget-view+json"
+_PLOTLY: Final = "application/vnd.plotly.v1+json"
+_WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 _PRIORITY: Final = (
-    PLOTLY,
+    _PLOTLY,
     "text/html",
     "text/markdown",
     "image/svg+xml",
@@ -235,24 +235,26 @@ def _cleaned(cell: NotebookNode) -> NotebookNode | None:
     for output in outputs:
         if output.output_type == "stream":
             # What a carriage return made the terminal overwrite: a progress bar keeps its last state.
-            output["text"] = re.sub(r"[^\n]*\r(?!\n)", "", output.text.rstrip("\r"))
+            # It is looked for from the starts of lines only, so that a long line takes no longer than its length says.
+            output["text"] = re.sub(r"(?m)^[^\n]*\r(?!\n)", "", output.text.rstrip("\r"))
     return NotebookNode({**cell, "outputs": outputs})
 
 
 def _is_drawn(data: Mapping[str, Any]) -> bool:
     """Whether an output has a form to show. Beside a widget or JSON, plain text is only the object's repr."""
-    if WIDGET in data or "application/json" in data:
+    if _WIDGET in data or "application/json" in data:
         return any(kind in data for kind in _PRIORITY if kind != "text/plain")
     return any(kind in data for kind in _PRIORITY)
 
 
 def _sanitised(markup: str) -> str:
-    # bleach keeps the text of the tags it drops, and a style sheet is not text to read.
-    markup = re.sub(r"<(style|script)\b.*?</\1\s*>", "", str(markup), flags=re.DOTALL | re.IGNORECASE)
+    # bleach keeps the text of the tags it drops, and a style sheet is not text to read. One that nothing closes goes on
+    # to the end, as in a browser; looking for the end of each of many would take the square of their length.
+    markup = re.sub(r"<(style|script)\b.*?(?:</\1\s*>|\Z)", "", str(markup), flags=re.DOTALL | re.IGNORECASE)
     cleaned: str = bleach.clean(
         markup, tags=_TAGS, attributes=_allowed, protocols={*bleach.ALLOWED_PROTOCOLS, "data"}, strip=True
     )
-    return re.sub(r"<img(?![^>]* src=)[^>]*>", "", cleaned)
+    return re.sub(r"<img\b[^>]*>", lambda tag: tag[0] if " src=" in tag[0] else "", cleaned)
 
 
 def _allowed(tag: str, name: str, value: str) -> bool:

@@ -29,6 +29,9 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.errors import ClickError, RuleError
 
 __all__ = [
+    "HIGHEST_THRESHOLD",
+    "MICROSECOND",
+    "MILLISECOND",
     "Rule",
     "clicks_in_window",
     "duration",
@@ -41,7 +44,7 @@ __all__ = [
 
 MICROSECOND = timedelta(microseconds=1)
 MILLISECOND = timedelta(milliseconds=1)
-LONGEST_WINDOW = timedelta(hours=24)
+_LONGEST_WINDOW = timedelta(hours=24)
 HIGHEST_THRESHOLD = 1000
 
 _UNIT_US = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
@@ -112,7 +115,7 @@ class Rule:
 
     def __init__(self, window: timedelta | str = "10s", threshold: int = 3) -> None:
         span = duration(window)
-        if not MILLISECOND <= span <= LONGEST_WINDOW or span % MILLISECOND:
+        if not MILLISECOND <= span <= _LONGEST_WINDOW or span % MILLISECOND:
             raise RuleError(f"window must be whole milliseconds from 1ms to 24h: got {format_duration(span)}")
         try:
             count = operator.index(threshold)  # takes NumPy's integers, refuses 3.0

@@ -46,7 +46,7 @@ CONNECTOR_VERSION = "4.2.0"
 # time up to the first verdict: parallel collector 34 s, serial 24 s, serial with the optimising compiler starting eight
 # times later 19 s. Memory of the driver: 1.5 GB parallel, 0.7 GB serial. Once warm the late compiler may cost a tenth
 # of the throughput (113 against 101 us of processor time a click). With the first compiler alone it is less than half.
-JAVA_OPTIONS = (
+_JAVA_OPTIONS = (
     "-XX:+UseSerialGC -XX:Tier4InvocationThreshold=40000 -XX:Tier4MinInvocationThreshold=5000 "
     "-XX:Tier4CompileThreshold=80000 -XX:Tier4BackEdgeThreshold=320000"
 )
@@ -59,7 +59,7 @@ def spark_session(
     slots: int,
     master: str | None = None,
     conf: Mapping[str, object] | None = None,
-    java_options: str = JAVA_OPTIONS,
+    java_options: str = _JAVA_OPTIONS,
 ) -> SparkSession:
     """The one Spark session of this process; the running one if its settings are the same.
 

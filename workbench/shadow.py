@@ -15,7 +15,7 @@ import pandas as pd
 
 from workbench.rule import Rule, flag
 
-__all__ = ["Agreement", "Shadow", "compare"]
+__all__ = ["Agreement", "Feed", "Shadow", "compare"]
 
 
 class Feed(Protocol):

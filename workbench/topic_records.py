@@ -15,7 +15,7 @@ from workbench.verdicts import consumer_at
 
 __all__ = ["records"]
 
-SILENCE_S = 30.0
+_SILENCE_S = 30.0
 
 
 def records(
@@ -38,9 +38,9 @@ def records(
                     if record.offset < end[place.partition]:
                         yield record
                 bar.update(len(found))
-            if time.monotonic() - heard > SILENCE_S:
+            if time.monotonic() - heard > _SILENCE_S:
                 where = f"partitions {[place.partition for place in left]} of {topic!r}"
-                what = f"{where} at {connection.bootstrap} gave nothing for {SILENCE_S:.0f} s before their end"
+                what = f"{where} at {connection.bootstrap} gave nothing for {_SILENCE_S:.0f} s before their end"
                 raise BrokerError(f"{what}. Fix: look at `workbench broker status`")
     finally:
         consumer.close()

@@ -26,7 +26,7 @@ ADS = tuple(
     )
 )  # fmt: skip
 
-CLICKS_AT_MOST = 10_000_000
+_CLICKS_AT_MOST = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,15 @@ class Traffic:
             raise TrafficError(f"seed is {self.seed!r}: give a whole number from 0 up")
         if not self.ads or not all(isinstance(ad, str) and ad for ad in self.ads):
             raise TrafficError(f"ads is {self.ads!r}: give at least one URL")
-        if not 1 <= self.size <= CLICKS_AT_MOST:
+        if not 1 <= self.size <= _CLICKS_AT_MOST:
             raise TrafficError(
                 f"{self.rate:g} clicks/s for {self.seconds:g} s are {self.size:,} clicks: "
-                f"choose a rate and a duration that make 1 to {CLICKS_AT_MOST:,}"
+                f"choose a rate and a duration that make 1 to {_CLICKS_AT_MOST:,}"
             )
 
     @property
     def seconds(self) -> float:
+        """`duration` in seconds."""
         return as_duration(self.duration).total_seconds()
 
     @property

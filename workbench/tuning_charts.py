@@ -22,7 +22,7 @@ from workbench.tuning_style import PANELS, PLACES
 
 __all__ = ["apply", "changed_sessions", "gap_distribution", "heat_map", "overview", "skeleton", "tradeoff", "views"]
 
-SESSIONS_SHOWN: Final = 12
+_SESSIONS_SHOWN: Final = 12
 
 
 def heat_map(surface: Surface, chosen: Rule, metric: str | None = None, current: Rule | None = None) -> go.Figure:
@@ -44,7 +44,7 @@ def gap_distribution(clicks: ClickOrder, chosen: Rule) -> go.Figure:
     return _figure({"gaps": tuning_views.gaps(clicks, chosen)})
 
 
-def changed_sessions(changes: pd.DataFrame, sessions: int = SESSIONS_SHOWN) -> go.Figure:
+def changed_sessions(changes: pd.DataFrame, sessions: int = _SESSIONS_SHOWN) -> go.Figure:
     """The sessions of `tuning.changes` with most flagged clicks, newly flagged or no longer."""
     return _figure({"changes": tuning_views.changes(changes, sessions)})
 
@@ -71,7 +71,7 @@ def views(
         "heat": tuning_views.heat(surface, chosen, metric, current, cells=cells),
         "tradeoff": tuning_views.tradeoff(surface, chosen, current),
         "gaps": tuning_views.gaps(clicks, chosen),
-        "changes": tuning_views.changes(changes, SESSIONS_SHOWN),
+        "changes": tuning_views.changes(changes, _SESSIONS_SHOWN),
     }
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 from workbench.clicks import quote
 from workbench.errors import VerdictError
 
-__all__ = ["NOT_A_TIME", "Counts", "VerdictFields", "VerdictTable", "epoch_us", "read_fields"]
+__all__ = ["NOT_A_TIME", "Counts", "VerdictFields", "VerdictTable", "epoch_us", "read_fields", "to_frame"]
 
 NOT_A_TIME = np.iinfo(np.int64).min  # what NumPy's NaT is as an integer
 _COLUMNS: dict[str, Any] = {

@@ -23,7 +23,7 @@ from workbench.errors import BrokerError, VerdictError, WorkbenchError
 from workbench.rule import duration
 from workbench.verdict_table import NOT_A_TIME, Counts, VerdictTable, epoch_us, read_fields, to_frame
 
-__all__ = ["Counts", "Verdict", "VerdictFeed", "consumer_at"]
+__all__ = ["Counts", "Verdict", "VerdictFeed", "consumer_at", "dead_letter"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

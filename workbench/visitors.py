@@ -33,7 +33,7 @@ LABELS = ("person", "double_click", "burst_bot", "drip_bot", "rotating_bot")
 BOT_LABELS = ("burst_bot", "drip_bot", "rotating_bot")
 
 _MOZILLA, _WEBKIT = "Mozilla/5.0", "AppleWebKit/537.36 (KHTML, like Gecko)"
-PEOPLE_AGENTS = (
+_PEOPLE_AGENTS = (
     f"{_MOZILLA} (Windows NT 10.0; Win64; x64) {_WEBKIT} Chrome/131.0.0.0 Safari/537.36",
     f"{_MOZILLA} (Macintosh; Intel Mac OS X 10_15_7) {_WEBKIT} Chrome/131.0.0.0 Safari/537.36",
     f"{_MOZILLA} (Linux; Android 10; K) {_WEBKIT} Chrome/131.0.0.0 Mobile Safari/537.36",
@@ -41,8 +41,8 @@ PEOPLE_AGENTS = (
     f"{_MOZILLA} (iPhone; CPU iPhone OS 18_1 like Mac OS X) {_WEBKIT} CriOS/131.0 Mobile/15E148 Safari/604.1",
 )
 # A bot that wants its clicks paid for says that it is a browser, as people's do; the lazy ones do not bother.
-BOT_AGENTS = (
-    *PEOPLE_AGENTS[:2],
+_BOT_AGENTS = (
+    *_PEOPLE_AGENTS[:2],
     f"{_MOZILLA} (X11; Linux x86_64) {_WEBKIT} HeadlessChrome/131.0.0.0 Safari/537.36",
     "python-requests/2.32.3",
 )
@@ -72,7 +72,7 @@ def _whole(low: int, high: int) -> Counts:
     return lambda rng, n: rng.integers(low, high + 1, n)
 
 
-KINDS: dict[str, _Kind] = {
+_KINDS: dict[str, _Kind] = {
     "person": _Kind(
         visits=lambda rng, n: rng.geometric(1 / 6, n),
         clicks=lambda rng, n: rng.choice(np.array([1, 2, 3]), size=n, p=[0.935, 0.06, 0.005]),
@@ -104,7 +104,7 @@ def draw(rng: np.random.Generator, label: str, n: int, length_us: int, ads: Sequ
 
     Returns the columns session_id (ending in `tag`), url, ts (int64, µs), ip, user_agent and label, unsorted.
     """
-    kind = KINDS[label]
+    kind = _KINDS[label]
     # Enough sessions for n clicks: draw sizes until the sum is there, and cut the last session short.
     visits: Ints = np.empty(0, np.int64)
     sizes: Ints = np.empty(0, np.int64)
@@ -142,7 +142,7 @@ def draw(rng: np.random.Generator, label: str, n: int, length_us: int, ads: Sequ
         url = _browse(rng, visit_session, len(ads))[click_visit]
     else:
         url = rng.integers(len(ads), size=sessions)[click_session]
-    agents = BOT_AGENTS if label in BOT_LABELS else PEOPLE_AGENTS
+    agents = _BOT_AGENTS if label in BOT_LABELS else _PEOPLE_AGENTS
     return pd.DataFrame(
         {
             "session_id": ids[alias],
