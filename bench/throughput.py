@@ -1,16 +1,22 @@
 """How fast a backlog drains: 300,000 clicks at once, several times, to a detector that is ever warmer.
 
-.venv/bin/python bench/throughput.py [--clicks 300000] [--rounds 3]
+.venv/bin/python bench/throughput.py [--clicks 300000] [--rounds 3] [--cluster]
+
+--cluster: on a standalone Spark cluster of this machine, a master and two workers, instead of in the driver.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psutil
 from rig import oracle, private_broker
+from spark_cluster import SparkCluster
 
 from workbench import detector
 from workbench.broker import Topics, ensure_topics
@@ -24,17 +30,26 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--clicks", type=int, default=300_000)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--cluster", action="store_true")
     asked = options.parse_args()
-    with private_broker() as connection:
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(private_broker())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        cluster = stack.enter_context(SparkCluster(folder)) if asked.cluster else None
         topics = Topics()
         positions = Positions(connection, topics, ensure_topics(connection, topics))
 
         def written(*names: str) -> int:
             return sum(sum(positions.ends(name).values()) for name in names)
 
-        with detector.start(Rule(), connection, checkpoint_every="60s") as handle:
+        master = cluster.url if cluster else None
+        with detector.start(Rule(), connection, checkpoint_every="60s", master=master) as handle:
             handle.wait_until_started()
-            java = next(p for p in psutil.Process().children(recursive=True) if "pyspark-shell" in p.cmdline())
+            living = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+            javas = [p for p in living if "pyspark-shell" in p.cmdline()]
+            javas += (
+                [executor for worker in cluster.workers for executor in cluster.executors(worker)] if cluster else []
+            )
             for number in range(asked.rounds):
                 begin = datetime.now(UTC) - timedelta(seconds=asked.clicks / 20_000)
                 records = oracle.hostile(asked.clicks, seed=number, begin=begin, per_second=20_000)
@@ -43,7 +58,7 @@ def main() -> None:
                         b'"r%d-click' % number, b'"click'
                     )
                 before, goal = written(topics.verdicts), written(topics.verdicts, topics.dead_letters) + len(records)
-                cpu = sum(java.cpu_times()[:2])
+                cpu = sum(sum(java.cpu_times()[:2]) for java in javas)
                 oracle.send(connection.bootstrap, topics.clicks, records)
                 # From here on the time is the drain's; what was judged while sending is not counted. Only ends are
                 # looked at: a reader would take its share of the processors.
@@ -55,11 +70,11 @@ def main() -> None:
                 seconds = time.monotonic() - since
                 after = written(topics.verdicts)
                 handle.wait_until_caught_up("60s")  # not timed: says what went wrong, or that nothing is left
-                used = (sum(java.cpu_times()[:2]) - cpu) / (after - before) * 1e6
-                rss = java.memory_info().rss / 1e6
+                used = (sum(sum(java.cpu_times()[:2]) for java in javas) - cpu) / (after - before) * 1e6
+                rss = " and ".join(f"{java.memory_info().rss / 1e6:,.0f}" for java in javas)
                 print(
                     f"round {number + 1}: {(after - head) / seconds:8,.0f} verdicts/s while draining {after - head:,}; "
-                    f"{used:.0f} us of processor time a verdict; driver {rss:,.0f} MB",
+                    f"{used:.0f} us of processor time a verdict; driver{' and executors' if cluster else ''} {rss} MB",
                     flush=True,
                 )
 

@@ -177,9 +177,7 @@ def test_clicks_are_not_kept_waiting_by_those_who_wait_for_verdicts(begin_page: 
 
 
 @pytest.mark.java
-def test_without_its_broker_the_page_says_so_and_comes_back(
-    own_state: Path, topics: Topics
-) -> None:
+def test_without_its_broker_the_page_says_so_and_comes_back(own_state: Path, topics: Topics) -> None:
     broker = EmbeddedBroker(own_state / "broker-that-goes", port=0)
     connection = broker.up()
     ensure_topics(connection, topics)

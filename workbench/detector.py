@@ -22,6 +22,7 @@ from workbench import ticks
 from workbench.broker import Connection, Topics, begin_offsets, end_offsets, ensure_topics
 from workbench.checkpoint import Checkpoint
 from workbench.click_source import Tolerance
+from workbench.cluster import check_master
 from workbench.errors import DetectorError, NotCaughtUp, RuleError, WorkbenchError
 from workbench.hand_over import HandOver
 from workbench.judging import Judging, judged_at_start
@@ -72,7 +73,8 @@ def start(
     tolerance
         How far event times may lie from the Kafka timestamps of their records.
     master
-        URL of a Spark cluster; None runs Spark in this process.
+        URL of a Spark cluster; None runs Spark in this process. The checkpoint, or the state folder where there is
+        none, must then be storage that all its machines share, under one path.
 
     Topics that do not exist are created with two partitions.
 
@@ -81,7 +83,7 @@ def start(
     BrokerError, JavaNotFound, CheckpointMismatch
         At once. What goes wrong later, `Detector.error` holds and every wait raises.
     DetectorError
-        A detector already runs in this process: Spark has room for one real-time query.
+        A detector already runs in this process: Spark has room for one real-time query. Or no master answers.
     """
     if starting not in ("latest", "earliest"):
         raise DetectorError(f'starting must be "latest" or "earliest": got {starting!r}')
@@ -89,6 +91,7 @@ def start(
     if not timedelta(seconds=5) <= every <= timedelta(hours=1):
         raise RuleError(f"checkpoint_every must be from 5s to 1h: got {format_duration(every)}")
     find_java()
+    check_master(master)
     global _current
     with _one_at_a_time:
         if _current is not None and _current.state in ("starting", "running"):

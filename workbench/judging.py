@@ -6,8 +6,10 @@ Everything here runs on the detector's thread, but for `known` and what is only 
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,18 +18,24 @@ from typing import TYPE_CHECKING
 from workbench.broker import Connection, Topics
 from workbench.checkpoint import Checkpoint
 from workbench.click_source import ClickSource, Tolerance
+from workbench.cluster import Cluster, is_cluster
 from workbench.errors import DetectorError
 from workbench.hand_over import DISORDER_MS, HandOver, Judged
 from workbench.positions import OPEN, CatchUp, Positions
 from workbench.progress import ProgressLog
 from workbench.rule import Rule
 from workbench.running import RunningQuery, first_line
-from workbench.runtime import spark_session
+from workbench.runtime import spark_session, stop_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 __all__ = ["Judging", "judged_at_start"]
+
+_log = logging.getLogger("workbench.detector")
+_RESTARTS = 3
+_RESTARTS_WITHIN_S = 600.0
+_REPLACED_S = 60.0  # how long a cluster has to replace an executor that was lost
 
 _SETTLED_S = 0.15  # outcomes on their way to the broker when their task has ended are there by then
 
@@ -70,17 +78,25 @@ class Judging:
         # A detector that goes on from a checkpoint first judges again what another run has judged, up to here at most.
         self._again_to = positions.ends_of_clicks() if checkpoint.resumed else {}
         self._source: ClickSource | None = None
+        self._rows: DataFrame | None = None
         self._query: RunningQuery | None = None
+        self._cluster: Cluster | None = None
+        self._restarted: deque[float] = deque(maxlen=_RESTARTS)
 
     def known(self) -> Judged:
         """What is judged for certain, as of the latest checkpoint or hand-over."""
         committed, since_ms = self._log.committed, self._log.committed_ms
         return self._begun.advanced(committed, since_ms) if committed and since_ms else self._begun
 
+    @property
+    def _tasks(self) -> int:
+        """Tasks of the query: one reads each partition, and as many judge."""
+        return 2 * len(self._starting_offsets)
+
     def start(self, master: str | None) -> None:
         """Start the query. Returns when all its tasks run, or when the detector is to stop."""
         # Every task of the query runs all the time; the other slots are for batch jobs beside it.
-        slots = 2 * len(self._starting_offsets) + 2
+        slots = self._tasks + 2
         conf = {
             "spark.sql.shuffle.partitions": len(self._starting_offsets),
             # That a task runs is told when it begins. By default it may be the next heartbeat, up to 10 s later.
@@ -92,6 +108,13 @@ class Judging:
             ),
         }
         session = spark_session(slots, master, conf)
+        if is_cluster(master):
+            self._cluster = Cluster(session)
+            try:
+                self._cluster.wait_for_slots(self._tasks, self._ending)
+            except DetectorError:
+                stop_spark()  # what it holds of the cluster is free again, and the next start reads settings anew
+                raise
         if not self._ending.is_set():
             self._source = ClickSource(session, self._connection, self._topics.clicks, self._tolerance, self._every)
             hand_over = self._checkpoint.hand_over
@@ -101,8 +124,9 @@ class Judging:
         """Take in Spark's reports; how many rows they say were dropped. Raises DetectorError when the query failed."""
         if self._query is None:
             return 0
-        self._query.check()
-        return self._log.take(self._query.reports)
+        dropped = self._log.take(self._query.reports)
+        self._check()
+        return dropped
 
     def stop(self) -> None:
         """End the query, if there is one."""
@@ -176,11 +200,44 @@ class Judging:
     def _start_query(self, clicks: DataFrame) -> None:
         from workbench.query import outcomes
 
-        rows = outcomes(clicks, self.rule, self._topics, self._checkpoint.hand_over)
-        tasks = 2 * len(self._starting_offsets)
-        self._query = RunningQuery(rows, self._connection, self._checkpoint.spark_path, self._every, tasks)
+        self._rows = outcomes(clicks, self.rule, self._topics, self._checkpoint.hand_over)
+        self._run_query()
+
+    def _run_query(self) -> None:
+        assert self._rows is not None
+        self._query = RunningQuery(self._rows, self._connection, self._checkpoint.spark_path, self._every, self._tasks)
         while not self._query.all_tasks_run and not self._ending.wait(0.02):
+            self._check()
+
+    def _check(self) -> None:
+        """Raise DetectorError when the query has failed. Where an executor took tasks along, run it again instead."""
+        assert self._query is not None
+        try:
             self._query.check()
+            if self._cluster is not None:
+                self._cluster.look()
+        except DetectorError as failure:
+            if self._cluster is None or self._ending.is_set() or not self._cluster.has_lost_one():
+                raise
+            self._restart(self._cluster, failure)
+
+    def _restart(self, cluster: Cluster, failure: DetectorError) -> None:
+        """Go on from the checkpoint: what was judged since is judged again, and readers keep one verdict a click."""
+        now = time.monotonic()
+        if len(self._restarted) == _RESTARTS and now - self._restarted[0] < _RESTARTS_WITHIN_S:
+            raise DetectorError(
+                f"the cluster lost executors {_RESTARTS + 1} times within {_RESTARTS_WITHIN_S / 60:.0f} minutes: "
+                f"{failure}. Fix: see in the workers' logs why they end; started again, the detector goes on from its "
+                "checkpoint"
+            ) from failure
+        self._restarted.append(now)
+        self._log.restarts += 1
+        _log.warning("An executor was lost with its tasks (%s). Going on from the checkpoint", failure)
+        self.stop()
+        cluster.wait_for_slots(self._tasks, self._ending, settled_s=_REPLACED_S)
+        if not self._ending.is_set():
+            self._run_query()
+            _log.warning("Judging goes on, %.0f s after the loss", time.monotonic() - now)
 
     def _wait_until_settled(self) -> None:
         """Wait until no outcome comes any more."""

@@ -56,6 +56,8 @@ class Progress:
     watermark: datetime | None = None
     dropped_by_watermark: int = 0
     """Rows that Spark dropped since the start. Anything but 0 is an alarm: verdicts are missing or wrong."""
+    restarts: int = 0
+    """How often the query went on from its checkpoint because a cluster's executor was lost with its tasks."""
 
     @property
     def lag(self) -> int:
@@ -67,6 +69,8 @@ class Progress:
             f"{self.state}: {self.verdicts:,} verdicts, {self.per_second:,.0f}/s, lag {self.lag:,}, "
             f"{self.dead_letters:,} dead letters, {self.state_rows:,} state rows"
         )
+        if self.restarts:
+            text += f", {self.restarts:,} restarts after lost executors"
         if self.dropped_by_watermark:
             text += f", ALARM: {self.dropped_by_watermark:,} rows dropped by the watermark"
         return text
@@ -89,6 +93,7 @@ class ProgressLog:
         self._latest: Progress | None = None
         self._checkpoints = 0
         self.dropped = 0
+        self.restarts = 0
         self.committed: dict[int, int] | None = None
         self.committed_ms: int | None = None
 
@@ -166,6 +171,7 @@ class ProgressLog:
             "state_bytes": sum(operator["memoryUsedBytes"] for operator in operators),
             "watermark": datetime.fromisoformat(watermark) if watermark else None,
             "dropped_by_watermark": self.dropped,
+            "restarts": self.restarts,
         }
 
     def _end_offsets(self, report: Mapping[str, Any]) -> dict[int, int]:

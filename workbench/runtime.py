@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from workbench.cluster import is_cluster, is_on_loopback
 from workbench.errors import DetectorError, SetupError
 from workbench.jars import jars
 from workbench.machine import Java, cache_dir, find_java, java_env, log4j_option, open_log, state_dir
@@ -74,11 +75,12 @@ def spark_session(
         Tasks that can run at once (`local[slots]`). A real-time query holds one for each source and shuffle
         partition.
     master
-        A cluster's master URL instead of this process; `slots` is not used then.
+        A cluster's master URL instead of this process; `slots` is not used then. The memory of its executors, its
+        cores and its secrets come from `spark-defaults.conf` in the folder that the variable SPARK_CONF_DIR names.
     conf
         Further Spark settings; they win over the ones made here.
     java_options
-        JVM flags of the driver.
+        JVM flags of the driver, and of a cluster's executors.
 
     Raises
     ------
@@ -185,8 +187,10 @@ def _settings(slots: int, master: str | None, conf: Mapping[str, object], java_o
         # How long a row may wait in the shuffle for others: the default costs 30 ms of the median latency.
         "spark.shuffle.streaming.networkBufferMaxWaitTimeMs": 2,
     }
-    if master is None:
+    if is_on_loopback(master):
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if is_cluster(master):  # without the driver's settings of the log: that file is not there
+        settings["spark.executor.extraJavaOptions"] = java_options
     return {key: str(value) for key, value in {**settings, **conf}.items()}
 
 
@@ -208,9 +212,10 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
 def _listen_on_loopback(jvm: Any) -> None:
     """Make "any address" mean 127.0.0.1 in this JVM, for whatever listens without naming one.
 
-    Each task of a real-time query opens a port for the shuffle on any address, asks nobody who connects for a password,
-    and has no setting for that (StreamingShuffleWriter in Spark 4.3). What it tells the readers is spark.driver.host,
-    which is 127.0.0.1. Connections to elsewhere are not touched: they name no address of their own.
+    Each task of a real-time query that runs in it opens a port for the shuffle on any address, asks nobody who connects
+    for a password, and has no setting for that (StreamingShuffleWriter in Spark 4.3). What it tells the readers is
+    spark.driver.host, which is 127.0.0.1. Connections to elsewhere are not touched: they name no address of their own.
+    The executors of a cluster are other JVMs, which this does not reach.
     """
     held = jvm.java.lang.Class.forName("java.net.InetAddress").getDeclaredField("impl")
     held.setAccessible(True)
@@ -237,7 +242,8 @@ def _start(settings: dict[str, str]) -> SparkSession:
         "SPARK_HOME": str(Path(home.origin).parent),  # not the one of another Spark on this machine
         "PYSPARK_PYTHON": sys.executable,
     }
-    if settings["spark.master"].startswith("local"):
+    loopback = is_on_loopback(settings["spark.master"])
+    if loopback:
         changes["SPARK_LOCAL_IP"] = "127.0.0.1"
     conf = SparkConf(loadDefaults=False).setAll([*settings.items(), ("spark.jars", connector)])
     interrupt = signal.getsignal(signal.SIGINT)
@@ -246,7 +252,7 @@ def _start(settings: dict[str, str]) -> SparkSession:
         try:
             gateway = launch_gateway(conf, popen)
             _built.update(settings)
-            if settings["spark.master"].startswith("local"):
+            if loopback:
                 _listen_on_loopback(gateway.jvm)
             SparkContext(conf=conf, gateway=gateway)
             return SparkSession.builder.getOrCreate()
