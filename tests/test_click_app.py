@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -178,10 +180,10 @@ def test_clicks_are_not_kept_waiting_by_those_who_wait_for_verdicts(begin_page: 
 
 @pytest.mark.java
 def test_without_its_broker_the_page_says_so_and_comes_back(own_state: Path, topics: Topics) -> None:
-    broker = EmbeddedBroker(own_state / "broker-that-goes", port=0)
+    port = port_to_keep()
+    broker = EmbeddedBroker(own_state / "broker-that-goes", port=port)
     connection = broker.up()
     ensure_topics(connection, topics)
-    port = int(connection.bootstrap.rpartition(":")[2])
     try:
         with ClickServer(connection, topics, limits=GENEROUS, key=KEY) as server:
             visitor = Visitor(server)
@@ -210,6 +212,15 @@ def test_without_its_broker_the_page_says_so_and_comes_back(own_state: Path, top
             line.close()
     finally:
         broker.down()
+
+
+def port_to_keep() -> int:
+    """A free port that the system gives to nobody who connects, so that it is still free when its owner comes back."""
+    for port in range(20_000, 30_000):
+        with contextlib.suppress(OSError), socket.socket() as tried:
+            tried.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def busy(server: ClickServer) -> int:
