@@ -181,6 +181,7 @@ def test_only_this_machine_can_connect(running: Detector, embedded_broker: Embed
         )
         urllib.request.urlopen(started, timeout=60).close()
         until(lambda: any("ipykernel" in process for _, process in listening()))
+        found |= listening()
         while running.progress.checkpoints < passed:
             found |= listening()
     assert open_to_others(found) == []
