@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 COMMANDS = set(_parser()[1])
-OTHER_TOOLS = ("docker ", "curl ", "conda ", "pip ", "apt-get ")
+OTHER_TOOLS = ("docker ", "curl ", "conda ", "pip ", "apt-get ", "spark-class")
 
 
 def blocks(language: str) -> list[str]:
