@@ -11,12 +11,11 @@ import threading
 import time
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from workbench.broker import Connection
 from workbench.clicks import Click
-from workbench.delivery import describe
+from workbench.delivery import describe, open_producer
 from workbench.errors import BrokerError
 
 __all__ = ["ClickSink"]
@@ -38,31 +37,21 @@ class ClickSink:
     def __init__(self, connection: Connection, topic: str) -> None:
         wait_ms = int(_WAIT_S * 1000)
         options: dict[str, Any] = {
-            **connection.kafka_python(),
-            "acks": "all",
             # A retry may write a click twice, which counts once; a sequence that is cut off need not be healed.
             "enable_idempotence": False,
-            "allow_auto_create_topics": False,
             "linger_ms": 5,  # clicks of one moment share a request: kafka-python needs 0.5 ms for each
             "bootstrap_timeout_ms": 15_000,
             "max_block_ms": wait_ms,
             "request_timeout_ms": wait_ms - 100,
             "delivery_timeout_ms": wait_ms,  # what is given up is not sent later
             "reconnect_backoff_max_ms": 1000,
-            "metrics_enabled": False,
         }
         self._connection, self.topic = connection, topic
         self._lock = threading.Lock()
         self._failed_at: float | None = None
         self._tried_at = 0.0
         self._looked_at, self._answers = -_LOOK_EVERY_S, True
-        try:
-            self._producer = KafkaProducer(**options)
-            self._producer.partitions_for(topic)  # now, so that the first click need not wait for it
-        except KafkaError as error:
-            raise BrokerError(
-                f"{connection.bootstrap} takes no clicks ({describe(error)}): is the broker up?"
-            ) from error
+        self._producer = open_producer(connection, topic, options)
 
     def send(self, click: Click) -> None:
         """Send a click and wait until it is acknowledged. Raises BrokerError: after 2 s, or at once if it knows."""

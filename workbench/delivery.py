@@ -11,6 +11,7 @@ import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import repeat
@@ -27,7 +28,7 @@ from workbench.broker import Connection, partitions_of
 from workbench.clicks import records
 from workbench.errors import BrokerError
 
-__all__ = ["CONNECT_MS", "Delivery", "Floats", "Sent", "describe"]
+__all__ = ["CONNECT_MS", "Delivery", "Floats", "Sent", "describe", "open_producer"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,26 +75,16 @@ class Delivery:
         # At full speed large batches carry more; at its own pace a record leaves at once.
         tuning = {"linger_ms": 0} if live else {"linger_ms": 20, "batch_size": 256 * 1024}
         options: dict[str, Any] = {
-            **connection.kafka_python(),
-            "acks": "all",
             "enable_idempotence": True,
             # A batch that is too large is split and numbered anew: none sent after it may be on its way by then.
             "max_in_flight_requests_per_connection": 1,
-            "allow_auto_create_topics": False,
             "max_block_ms": CONNECT_MS,
             "bootstrap_timeout_ms": CONNECT_MS,
             "request_timeout_ms": CONNECT_MS,
             "delivery_timeout_ms": _DELIVERY_MS,
-            "metrics_enabled": False,
             **tuning,
         }
-        try:
-            self._producer = KafkaProducer(**options)
-            self._producer.partitions_for(topic)  # now, so that the first record need not wait for it
-        except KafkaError as error:
-            raise BrokerError(
-                f"{connection.bootstrap} takes no clicks ({describe(error)}): is the broker up?"
-            ) from error
+        self._producer = open_producer(connection, topic, options)
         self._pending: deque[Any] = deque()  # kafka-python's futures, oldest first
         self._clicks = pd.DataFrame()
 
@@ -187,6 +178,17 @@ class Delivery:
             f"click {click_id!r} (row {number}) was not taken by topic {self.topic!r}: {describe(error)}; "
             f"{self.acknowledged:,} before it were. Fix: see `workbench broker status`, send the rest again"
         )
+
+
+def open_producer(connection: Connection, topic: str, options: Mapping[str, Any]) -> KafkaProducer:
+    """A producer that knows the topic and waits for all in-sync replicas. Raises BrokerError without a broker."""
+    always = {"acks": "all", "allow_auto_create_topics": False, "metrics_enabled": False}
+    try:
+        producer = KafkaProducer(**connection.kafka_python(), **always, **options)
+        producer.partitions_for(topic)  # now, so that the first record need not wait for it
+    except KafkaError as error:
+        raise BrokerError(f"{connection.bootstrap} takes no clicks ({describe(error)}): is the broker up?") from error
+    return producer
 
 
 def describe(error: BaseException) -> str:
