@@ -54,6 +54,14 @@ def until(what: Callable[[], Any], seconds: float, *, said: str) -> Any:
     raise AssertionError(f"not within {seconds} s: {said}")
 
 
+def assert_charts_fit_a_narrow_window(tab: Page) -> None:
+    """The charts of a report follow its width and keep their height."""
+    tab.set_viewport_size({"width": 900, "height": 700})
+    sizes = "Array.from(document.querySelectorAll('.svg-container'), e => [e.clientWidth, e.clientHeight])"
+    until(lambda: max(width for width, _ in tab.evaluate(sizes)) < 850, 30, said="the charts fit the window")
+    assert min(height for _, height in tab.evaluate(sizes)) >= 400
+
+
 @dataclass
 class Heard:
     """What a page said and asked for while it was open."""

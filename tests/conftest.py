@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from detecting import Start, detectors
 from hypothesis import settings
 
 from workbench.broker import Connection, EmbeddedBroker, Topics, ensure_topics
@@ -90,6 +91,13 @@ def begin_page(connection: Connection, topics: Topics) -> Iterator[Callable[...,
     yield start
     for server in started:
         server.close()
+
+
+@pytest.fixture
+def begin(connection: Connection, topics: Topics) -> Iterator[Start]:
+    """Start a detector on this test's topics; it is stopped at the end."""
+    with detectors(connection, topics) as start:
+        yield start
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,47 +9,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import oracle
 import pytest
+from detecting import Start, send, until
 from oracle import EPOCH, US, Record, wire
 
-from workbench import detector
 from workbench.audit import audit
-from workbench.broker import Connection, Topics, ensure_topics
-from workbench.detector import Detector
+from workbench.broker import Connection, Topics
 from workbench.errors import CheckpointMismatch, DetectorError, RuleError
 from workbench.rule import Rule
 
 pytestmark = pytest.mark.java
 
 SECOND = 1_000_000
-Start = Callable[..., Detector]
-
-
-@pytest.fixture
-def begin(connection: Connection, topics: Topics) -> Iterator[Start]:
-    """Start a detector on this test's topics; it is stopped at the end."""
-    started: list[Detector] = []
-
-    def start(rule: Rule = Rule(), **options: Any) -> Detector:
-        ensure_topics(connection, topics)
-        options = {"topics": topics, "starting": "earliest", "checkpoint_every": "5s", **options}
-        started.append(detector.start(rule, connection, **options))
-        return started[-1]
-
-    yield start
-    for handle in started:
-        handle.stop()
-
-
-def send(connection: Connection, topics: Topics, records: list[Record]) -> None:
-    ensure_topics(connection, topics)
-    oracle.send(connection.bootstrap, topics.clicks, records)
 
 
 def click(number: int | str, session: str, us: int, **more: Any) -> Record:
@@ -58,13 +34,6 @@ def click(number: int | str, session: str, us: int, **more: Any) -> Record:
 
 def now_us() -> int:
     return (datetime.now(UTC) - EPOCH) // US
-
-
-def until(what: Callable[[], Any], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.1)
 
 
 def verdicts(connection: Connection, topics: Topics) -> dict[str, list[dict[str, Any]]]:

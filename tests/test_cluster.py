@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import oracle
 import psutil
 import pytest
+from detecting import Start, detectors, until
 from spark_cluster import SparkCluster
 
 from workbench import cluster as cluster_module
 from workbench import detector
 from workbench.broker import Connection, Topics, ensure_topics
-from workbench.detector import Detector
 from workbench.errors import DetectorError
 from workbench.rule import Rule
 from workbench.runtime import stop_spark
 
 pytestmark = pytest.mark.java
-
-Start = Callable[..., Detector]
 
 
 @pytest.fixture(scope="module")
@@ -37,23 +33,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
 @pytest.fixture
 def begin(connection: Connection, topics: Topics, cluster: SparkCluster) -> Iterator[Start]:
     """Start a detector on the cluster, on this test's topics; it is stopped at the end."""
-    started: list[Detector] = []
-
-    def start(**options: Any) -> Detector:
-        options = {"topics": topics, "starting": "earliest", "checkpoint_every": "5s", **options}
-        started.append(detector.start(Rule(), connection, master=cluster.url, **options))
-        return started[-1]
-
-    yield start
-    for handle in started:
-        handle.stop()
-
-
-def until(what: Callable[[], Any], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.1)
+    with detectors(connection, topics, master=cluster.url) as start:
+        yield start
 
 
 def listening(processes: list[psutil.Process]) -> list[str]:

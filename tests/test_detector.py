@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import oracle
 import pytest
+from detecting import Start, send, until
 from oracle import EPOCH, US, Record, wire
 
 from workbench import detector, ticks
 from workbench.broker import Connection, Topics, ensure_topics, recreate_topics
 from workbench.click_source import Tolerance
 from workbench.clicks import TICK_KEY, TICK_VALUE
-from workbench.detector import Detector
 from workbench.errors import CheckpointMismatch, DetectorError, NotCaughtUp, RuleError
 from workbench.query import CAP
 from workbench.rule import Rule
@@ -25,27 +23,6 @@ from workbench.rule import Rule
 pytestmark = pytest.mark.java
 
 SECOND = 1_000_000
-Start = Callable[..., Detector]
-
-
-@pytest.fixture
-def begin(connection: Connection, topics: Topics) -> Iterator[Start]:
-    """Start a detector on this test's topics; it is stopped at the end."""
-    started: list[Detector] = []
-
-    def start(rule: Rule = Rule(), **options: Any) -> Detector:
-        options = {"topics": topics, "starting": "earliest", "checkpoint_every": "5s", **options}
-        started.append(detector.start(rule, connection, **options))
-        return started[-1]
-
-    yield start
-    for handle in started:
-        handle.stop()
-
-
-def send(connection: Connection, topics: Topics, records: list[Record]) -> None:
-    ensure_topics(connection, topics)
-    oracle.send(connection.bootstrap, topics.clicks, records)
 
 
 def now_us(ago: timedelta = timedelta(0)) -> int:
@@ -54,13 +31,6 @@ def now_us(ago: timedelta = timedelta(0)) -> int:
 
 def click(number: int | str, session: str, url: str, us: int, **more: Any) -> Record:
     return Record(session.encode(), wire(f"c{number}", session, url, us), us, **more)
-
-
-def until(what: Callable[[], Any], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.1)
 
 
 def test_every_verdict_is_right_under_disorder_redelivery_and_malformed_records(

@@ -219,7 +219,7 @@ def test_a_kernel_run_gives_a_report_that_draws_every_chart_without_any_network(
     notebook: Callable[..., Path], tmp_path: Path
 ) -> None:
     pytest.importorskip("playwright")
-    from browser import browser_page, chromium_path, until
+    from browser import assert_charts_fit_a_narrow_window, browser_page, chromium_path, until
 
     if chromium_path() is None:
         pytest.skip("needs Chromium")
@@ -244,9 +244,6 @@ def test_a_kernel_run_gives_a_report_that_draws_every_chart_without_any_network(
         titles = tab.evaluate("Array.from(document.querySelectorAll('.modebar-btn'), b => b.dataset.title)")
         assert titles
         assert not [title for title in titles if "loud" in title or "Produced" in title]
-        tab.set_viewport_size({"width": 900, "height": 700})
-        sizes = "Array.from(document.querySelectorAll('.svg-container'), e => [e.clientWidth, e.clientHeight])"
-        until(lambda: max(width for width, _ in tab.evaluate(sizes)) < 850, 30, said="the charts fit the window")
-        assert min(height for _, height in tab.evaluate(sizes)) >= 400
+        assert_charts_fit_a_narrow_window(tab)
         assert heard.errors == []
         assert heard.requests == [out.as_uri()]

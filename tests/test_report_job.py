@@ -58,7 +58,7 @@ def test_hostile_text_goes_from_a_log_to_page_and_evidence_and_runs_nowhere(
     hostile_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("playwright")
-    from browser import browser_page, chromium_path, until
+    from browser import assert_charts_fit_a_narrow_window, browser_page, chromium_path, until
 
     if chromium_path() is None:
         pytest.skip("needs Chromium")
@@ -91,10 +91,7 @@ def test_hostile_text_goes_from_a_log_to_page_and_evidence_and_runs_nowhere(
         assert tab.locator("main script:not(.figure), main iframe, main img, main a[href*='javascript']").count() == 0
         assert tab.locator(".tile").count() == 6
         assert tab.evaluate("document.documentElement.scrollWidth") <= 1280
-        tab.set_viewport_size({"width": 900, "height": 700})
-        sizes = "Array.from(document.querySelectorAll('.svg-container'), e => [e.clientWidth, e.clientHeight])"
-        until(lambda: max(width for width, _ in tab.evaluate(sizes)) < 850, 30, said="the charts fit the window")
-        assert min(height for _, height in tab.evaluate(sizes)) >= 400
+        assert_charts_fit_a_narrow_window(tab)
         assert heard.errors == []
         assert heard.requests == [out.as_uri()]
 

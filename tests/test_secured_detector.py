@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from typing import Any
 
 import psutil
 import pytest
+from detecting import until
 from secured import CANARY, PASSWORD, USER, SecuredBroker
 
 from workbench import audit, detector, judging, sender
@@ -67,13 +67,6 @@ def running(connection: Connection) -> Iterator[Detector]:
             until(lambda: handle.progress.checkpoints >= 1)
             yield handle
     stop_spark()
-
-
-def until(what: Any, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.2)
 
 
 def ours() -> list[psutil.Process]:
