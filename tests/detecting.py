@@ -40,9 +40,9 @@ def send(connection: Connection, topics: Topics, records: list[Record]) -> None:
     oracle.send(connection.bootstrap, topics.clicks, records)
 
 
-def until(what: Callable[[], Any], seconds: float = 60) -> None:
+def until(what: Callable[[], Any], seconds: float = 60, every: float = 0.1) -> None:
     """Poll until it is true; AssertionError when the time is over."""
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.1)
+        time.sleep(every)

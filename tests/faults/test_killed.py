@@ -1,0 +1,129 @@
+"""The detector is killed while clicks come: started again on its checkpoint, it has lost none and misjudged none.
+
+`workbench detect` runs in a session of its own with a JVM of its own, and both are killed at once (SIGKILL): the first
+time during the first checkpoint, the last time at the end of the input, in between wherever chance has it. A few times
+by default; WORKBENCH_FAULTS_KILLS=20 kills it twenty times, which takes about ten minutes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from crashing import clicks_coming, hold_exact, outcomes, until_first_outcome
+from detecting import until
+
+from workbench.broker import Connection, Topics, end_offsets, partitions_of
+from workbench.positions import Positions
+
+pytestmark = pytest.mark.java
+
+SEED = 20261124
+KILLS = int(os.environ.get("WORKBENCH_FAULTS_KILLS", "4"))
+
+
+class Detectors:
+    """`workbench detect` on one checkpoint, as often as it takes."""
+
+    def __init__(self, connection: Connection, topics: Topics, folder: Path) -> None:
+        self.state, self.log = folder / "state", folder / "detect.log"
+        named = zip(("--clicks-topic", "--verdicts-topic", "--dead-letter-topic"), topics, strict=True)
+        self._command = [sys.executable, "-m", "workbench", "detect", "--brokers", connection.bootstrap]
+        self._command += [word for pair in named for word in pair]
+        self._command += ["--from", "earliest", "--checkpoint", str(self.state), "--checkpoint-every", "5s"]
+        (folder / "tmp").mkdir()  # what a killed JVM leaves behind goes with the test's folder
+        self._environment = {**os.environ, "WORKBENCH_STATE_DIR": str(folder / "other"), "TMPDIR": str(folder / "tmp")}
+        self._environment["SPARK_LOCAL_DIRS"] = str(folder / "tmp")
+
+    @contextlib.contextmanager
+    def run(self, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+        """One run; it and its JVM are killed where the block ends."""
+        with (
+            self.log.open("a") as log,
+            subprocess.Popen(
+                [*self._command, *more], env=self._environment, start_new_session=True, stdout=log, stderr=log
+            ) as process,
+        ):
+            try:
+                yield process
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def checkpoints(self) -> int:
+        """Checkpoints that are done."""
+        return len([path for path in (self.state / "0" / "commits").glob("*") if path.name.isdecimal()])
+
+    def saves(self, number: int) -> bool:
+        """Whether state of the checkpoint of this number is being saved, or has been."""
+        return any((self.state / "0" / "state").glob(f"*/*/{number + 1}*"))
+
+
+@pytest.mark.timeout(1200)
+def test_killed_again_and_again_it_loses_and_misjudges_nothing(
+    connection: Connection, topics: Topics, tmp_path: Path
+) -> None:
+    chance = random.Random(SEED)
+    detectors = Detectors(connection, topics, tmp_path)
+    moments = []
+
+    def is_saving(number: int) -> Callable[[], bool]:
+        return lambda: detectors.saves(number)
+
+    def has_written(number: int) -> Callable[[], bool]:
+        goal = outcomes(connection, topics) + number
+        return lambda: outcomes(connection, topics) >= goal
+
+    def has_run(seconds: float) -> Callable[[], bool]:
+        over = time.monotonic() + seconds
+        return lambda: time.monotonic() > over
+
+    with clicks_coming(connection, topics, SEED) as clicks:
+        for kill in range(KILLS - 1):
+            which = chance.choice(["checkpoint", "verdicts", "verdicts", "start"]) if kill else "first checkpoint"
+            with detectors.run() as running:
+                if which.endswith("checkpoint"):
+                    moment = is_saving(detectors.checkpoints())
+                elif which == "verdicts":
+                    moment = has_written(chance.randrange(1, 4000))
+                else:
+                    moment = has_run(chance.uniform(1.0, 12.0))
+                until(lambda: moment() or running.poll() is not None, 120, every=0.002)  # noqa: B023
+                assert running.poll() is None, detectors.log.read_text()
+            moments.append(which)
+            if kill == 0:
+                assert detectors.checkpoints() == 0, "it was killed too late: the first checkpoint is done"
+
+    ends = end_offsets(connection, topics.clicks)
+    with (
+        contextlib.closing(
+            Positions(connection, topics, {topic: partitions_of(connection, topic) for topic in topics})
+        ) as positions,
+        detectors.run() as running,
+    ):
+        until(lambda: all(positions.judged().get(number, 0) >= end for number, end in ends.items()), 120)
+        assert running.poll() is None, detectors.log.read_text()
+    moments.append("end of the input")
+
+    before, since = outcomes(connection, topics), time.monotonic()
+    with detectors.run("--until-caught-up") as last:
+        seconds = until_first_outcome(connection, topics, before, since)
+        assert last.wait(240) == 0, detectors.log.read_text()
+    counted = ", ".join(f"{moments.count(which)} at {which}" for which in sorted({*moments}))
+    hold_exact(
+        connection,
+        topics,
+        clicks,
+        fault="killed (SIGKILL)",
+        injected=f"{KILLS} kills ({counted})",
+        survived="yes, started again",
+        seconds=seconds,
+    )
