@@ -238,6 +238,8 @@ def _add_detect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, metavar="DIR", help=text)
     parser.add_argument("--fresh", action="store_true", help="begin anew; the old checkpoint is moved aside")
     parser.add_argument("--checkpoint-every", default="60s", metavar="DURATION", help="default: %(default)s")
+    text = "begin at clicks that are there, where the topic has deleted those that come next; default: fail"
+    parser.add_argument("--go-on-after-lost-clicks", action="store_true", help=text)
     text = "how far behind its record a click may be dated; default: %(default)s"
     parser.add_argument("--late", default="30s", metavar="DURATION", help=text)
     parser.add_argument("--ahead", default="10s", metavar="DURATION", help="how far ahead of it; default: %(default)s")

@@ -13,6 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,16 +84,37 @@ class Checkpoint:
 
     def committed(self, topic: str) -> dict[int, int]:
         """The offset to which each partition of the topic is judged for good; before a first commit where it began."""
-        path = self.spark_path
-        done = _numbers(path / "commits") & _numbers(path / "offsets")
-        if done:
-            lines = (path / "offsets" / str(max(done))).read_text().splitlines()[2:]
-        else:
-            lines = [first.read_text().partition("\n")[2] for first in sorted(path.glob("sources/*/0"))]
         offsets: dict[int, int] = {}
-        for line in lines:
-            offsets |= {int(number): offset for number, offset in json.loads(line).get(topic, {}).items()}
+        for path, head in self._begin_files():
+            for line in path.read_text().splitlines()[head:]:
+                offsets |= {int(number): offset for number, offset in json.loads(line).get(topic, {}).items()}
         return offsets
+
+    def begins_at(self, topic: str) -> dict[int, int]:
+        """Where a query on this checkpoint begins to read each partition; of a new checkpoint nothing is known."""
+        begin = self.hand_over.begin if self.hand_over else {}
+        return {**begin, **self.committed(topic)}
+
+    def pass_over(self, topic: str, lost: Mapping[int, range]) -> None:
+        """Let a query on this checkpoint begin behind these offsets. Its state stays as it is."""
+        if self.hand_over is not None:
+            begin = {n: max(at, lost[n].stop) if n in lost else at for n, at in self.hand_over.begin.items()}
+            self.hand_over = replace(self.hand_over, begin=begin)
+            self._write()
+        for path, head in self._begin_files():
+            lines = path.read_text().splitlines(keepends=True)
+            _write_whole(path, "".join(lines[:head] + [_passed_over(line, topic, lost) for line in lines[head:]]))
+            path.with_name(f".{path.name}.crc").unlink(missing_ok=True)  # of what was in it before
+
+    def _begin_files(self) -> list[tuple[Path, int]]:
+        """Spark's files that say where a query goes on, and how many lines of each come before the offsets.
+
+        Of the latest commit, or before one, where the query began.
+        """
+        path = self.spark_path
+        if done := _numbers(path / "commits") & _numbers(path / "offsets"):
+            return [(path / "offsets" / str(max(done)), 2)]
+        return [(first, 1) for first in sorted(path.glob("sources/*/0"))]
 
     def close(self) -> None:
         """Let go of the folder; a throw-away one is deleted. May be called again."""
@@ -130,14 +152,8 @@ class Checkpoint:
             ) from error
 
     def _write(self) -> None:
-        """All or nothing: a crash leaves the file as it was, or as it is to be."""
         stored = {**self._identity, **({_HAND_OVER: self.hand_over.to_json()} if self.hand_over else {})}
-        written = self.path / f"{_IDENTITY}.new"
-        with written.open("w") as file:
-            file.write(json.dumps(stored, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(self.path / _IDENTITY)
+        _write_whole(self.path / _IDENTITY, json.dumps(stored, indent=2) + "\n")
 
     def _move_aside(self) -> None:
         before = self.path.with_name(self.path.name + ".before")
@@ -146,6 +162,27 @@ class Checkpoint:
         for entry in self.path.iterdir():
             if entry.name != _LOCK:
                 entry.rename(before / entry.name)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """All or nothing: a crash leaves the file as it was, or as it is to be."""
+    written = path.with_name(f"{path.name}.new")
+    with written.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    written.replace(path)
+
+
+def _passed_over(line: str, topic: str, lost: Mapping[int, range]) -> str:
+    """One line of Spark's offsets, with none of the topic in what is lost."""
+    if f'"{topic}"' not in line:
+        return line
+    offsets = json.loads(line)
+    for number, offset in offsets[topic].items():
+        if int(number) in lost:
+            offsets[topic][number] = max(offset, lost[int(number)].stop)
+    return json.dumps(offsets, separators=(",", ":")) + line[len(line.rstrip("\n")) :]
 
 
 def _hold(path: Path) -> IO[str]:

@@ -53,6 +53,7 @@ def detect(args: Namespace) -> int:
                 checkpoint_every=args.checkpoint_every,
                 tolerance=tolerance,
                 master=args.master,
+                on_lost_clicks="go_on" if args.go_on_after_lost_clicks else "fail",
             ) as running,
         ):
             say(f"Starting to judge {topics.clicks} at {running.connection.bootstrap} by {rule.rule_id} …")

@@ -23,9 +23,9 @@ from workbench.broker import Connection, Topics, begin_offsets, end_offsets, ens
 from workbench.checkpoint import Checkpoint
 from workbench.click_source import Tolerance
 from workbench.cluster import check_master
-from workbench.errors import DetectorError, NotCaughtUp, RuleError, WorkbenchError
+from workbench.errors import BrokerError, DetectorError, NotCaughtUp, RuleError, WorkbenchError
 from workbench.hand_over import HandOver
-from workbench.judging import Judging, judged_at_start
+from workbench.judging import Judging, judged_at_start, pass_over_lost
 from workbench.positions import CatchUp, Positions
 from workbench.progress import Progress, ProgressLog
 from workbench.rule import Rule, duration, format_duration
@@ -55,6 +55,7 @@ def start(
     checkpoint_every: timedelta | str = "60s",
     tolerance: Tolerance = Tolerance(),
     master: str | None = None,
+    on_lost_clicks: Literal["fail", "go_on"] = "fail",
 ) -> Detector:
     """Start judging the clicks of a topic by a rule. Returns at once, while Spark is still starting.
 
@@ -75,18 +76,23 @@ def start(
     master
         URL of a Spark cluster; None runs Spark in this process. The checkpoint, or the state folder where there is
         none, must then be storage that all its machines share, under one path.
+    on_lost_clicks
+        Where the topic has deleted clicks that come next by the checkpoint: "fail", or "go_on" without them, which is
+        logged and counted in `Progress.lost_clicks`.
 
     Topics that do not exist are created with two partitions.
 
     Raises
     ------
-    BrokerError, JavaNotFound, CheckpointMismatch
+    BrokerError, JavaNotFound, CheckpointMismatch, LostClicks
         At once. What goes wrong later, `Detector.error` holds and every wait raises.
     DetectorError
         A detector already runs in this process: Spark has room for one real-time query. Or no master answers.
     """
     if starting not in ("latest", "earliest"):
         raise DetectorError(f'starting must be "latest" or "earliest": got {starting!r}')
+    if on_lost_clicks not in ("fail", "go_on"):
+        raise DetectorError(f'on_lost_clicks must be "fail" or "go_on": got {on_lost_clicks!r}')
     every = duration(checkpoint_every)
     if not timedelta(seconds=5) <= every <= timedelta(hours=1):
         raise RuleError(f"checkpoint_every must be from 5s to 1h: got {format_duration(every)}")
@@ -97,7 +103,7 @@ def start(
         if _current is not None and _current.state in ("starting", "running"):
             raise DetectorError(f"a detector already runs in this process: {_current}. Fix: stop() it first")
         path = None if checkpoint is None else Path(checkpoint).expanduser()
-        _current = Detector(rule, connection, topics, starting, path, fresh, every, tolerance, master)
+        _current = Detector(rule, connection, topics, starting, path, fresh, every, tolerance, master, on_lost_clicks)
         return _current
 
 
@@ -118,6 +124,7 @@ class Detector:
         checkpoint_every: timedelta,
         tolerance: Tolerance,
         master: str | None,
+        on_lost_clicks: str,
     ) -> None:
         self.topics, self.connection, self._master = topics, connection, master
         partitions = ensure_topics(connection, topics)
@@ -135,9 +142,11 @@ class Detector:
         self._one_change = threading.Lock()
         self._change: tuple[Rule, Future[HandOver]] | None = None
         try:
+            lost = pass_over_lost(self._checkpoint, connection, topics.clicks, on_lost_clicks)
             begun = judged_at_start(self._checkpoint, topics, self._starting_offsets)
             self._positions = Positions(connection, topics, partitions)
             self._log = ProgressLog(topics.clicks, begun.upto, self._outcome_counts())
+            self._log.lost_clicks = lost
             self._judging = Judging(
                 rule,
                 connection,
@@ -290,7 +299,10 @@ class Detector:
                 )
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + _TICK_EVERY_S
-                self._tick(idle)
+                try:
+                    self._tick(idle)
+                except BrokerError as error:  # Spark waits for a broker that is away for a while, and so does this
+                    _log.warning("Partitions that may be idle get no ticks: %s", error)
             if self._asked.wait(_LOOK_EVERY_S) and self._change is not None and not self._ending.is_set():
                 self._asked.clear()
                 (rule, change), self._change = self._change, None

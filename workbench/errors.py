@@ -12,6 +12,7 @@
     │   └── TopicError        a topic that is missing, or is not as it must be
     ├── DetectorError         the running query failed, or cannot be started
     │   ├── CheckpointMismatch
+    │   ├── LostClicks        the topic deleted clicks before they were judged
     │   └── NotCaughtUp       a wait that ran out of time (also a TimeoutError)
     └── ReportError           a notebook failed, or its parameters are wrong
 
@@ -27,6 +28,7 @@ __all__ = [
     "DetectorError",
     "JarMismatch",
     "JavaNotFound",
+    "LostClicks",
     "NotCaughtUp",
     "ReportError",
     "RuleError",
@@ -84,6 +86,10 @@ class DetectorError(WorkbenchError):
 
 class CheckpointMismatch(DetectorError):
     """A checkpoint was made for another rule, topic or partition count."""
+
+
+class LostClicks(DetectorError):
+    """The topic deleted clicks before they were judged."""
 
 
 class NotCaughtUp(DetectorError, TimeoutError):

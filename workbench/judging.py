@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from workbench import lost_clicks, query_failure
 from workbench.broker import Connection, Topics
 from workbench.checkpoint import Checkpoint
 from workbench.click_source import ClickSource, Tolerance
@@ -30,7 +31,7 @@ from workbench.runtime import spark_session, stop_spark
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["Judging", "judged_at_start"]
+__all__ = ["Judging", "judged_at_start", "pass_over_lost"]
 
 _log = logging.getLogger("workbench.detector")
 _RESTARTS = 3
@@ -174,6 +175,7 @@ class Judging:
         first_us = 1000 * (self._positions.first_to_judge(judged) - DISORDER_MS)
         counts_from_us = first_us - self._tolerance.late_us - rule.window_us
         begin = self._positions.begin_at(judged, (counts_from_us - self._tolerance.ahead_us) // 1000)
+        lost_clicks.refuse(self._topics.clicks, lost_clicks.find(self._connection, self._topics.clicks, begin))
         return _Reading(begin, counts_from_us, self._clicks(begin))
 
     def _clicks(self, begin: Mapping[int, int]) -> DataFrame:
@@ -218,7 +220,8 @@ class Judging:
                 self._cluster.look()
         except DetectorError as failure:
             if self._cluster is None or self._ending.is_set() or not self._cluster.has_lost_one():
-                raise
+                where = self._connection, self._topics.clicks, self._starting_offsets, self._checkpoint
+                raise query_failure.explain(failure, *where) from failure.__cause__
             self._restart(self._cluster, failure)
 
     def _restart(self, cluster: Cluster, failure: DetectorError) -> None:
@@ -253,7 +256,21 @@ class Judging:
 def judged_at_start(checkpoint: Checkpoint, topics: Topics, starting_offsets: Mapping[int, int]) -> Judged:
     """What is judged when a detector starts: what its checkpoint says, or all before the starting offsets."""
     now_ms = int(time.time() * 1000) - 1
-    committed = checkpoint.committed(topics.clicks)
+    begin = checkpoint.begins_at(topics.clicks)
     if checkpoint.hand_over is None:
-        return Judged(committed or starting_offsets, since_ms=now_ms)
-    return checkpoint.hand_over.judged.advanced(committed, now_ms)
+        return Judged(begin or starting_offsets, since_ms=now_ms)
+    return checkpoint.hand_over.judged.advanced(begin, now_ms)
+
+
+def pass_over_lost(checkpoint: Checkpoint, connection: Connection, topic: str, on_lost_clicks: str) -> int:
+    """Let a query on this checkpoint begin at clicks that are there; how many records it misses by that.
+
+    Raises LostClicks where there are any, unless `on_lost_clicks` is "go_on".
+    """
+    lost = lost_clicks.find(connection, topic, checkpoint.begins_at(topic))
+    if on_lost_clicks == "fail":
+        lost_clicks.refuse(topic, lost)
+    if lost:
+        _log.warning("%s. The others are judged without them", lost_clicks.told(topic, lost))
+        checkpoint.pass_over(topic, lost)
+    return sum(map(len, lost.values()))

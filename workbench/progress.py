@@ -58,6 +58,8 @@ class Progress:
     """Rows that Spark dropped since the start. Anything but 0 is an alarm: verdicts are missing or wrong."""
     restarts: int = 0
     """How often the query went on from its checkpoint because a cluster's executor was lost with its tasks."""
+    lost_clicks: int = 0
+    """Records that the topic had deleted before they were judged, and that were passed over at the start."""
 
     @property
     def lag(self) -> int:
@@ -71,6 +73,8 @@ class Progress:
         )
         if self.restarts:
             text += f", {self.restarts:,} restarts after lost executors"
+        if self.lost_clicks:
+            text += f", {self.lost_clicks:,} clicks deleted before they were judged"
         if self.dropped_by_watermark:
             text += f", ALARM: {self.dropped_by_watermark:,} rows dropped by the watermark"
         return text
@@ -94,6 +98,7 @@ class ProgressLog:
         self._checkpoints = 0
         self.dropped = 0
         self.restarts = 0
+        self.lost_clicks = 0
         self.committed: dict[int, int] | None = None
         self.committed_ms: int | None = None
 
@@ -172,6 +177,7 @@ class ProgressLog:
             "watermark": datetime.fromisoformat(watermark) if watermark else None,
             "dropped_by_watermark": self.dropped,
             "restarts": self.restarts,
+            "lost_clicks": self.lost_clicks,
         }
 
     def _end_offsets(self, report: Mapping[str, Any]) -> dict[int, int]:
