@@ -147,9 +147,19 @@ def truth(messages: list[Any], window_us: int, threshold: int) -> dict[str, bool
     return verdicts
 
 
-def compare(bootstrap: str, topics: Any, window_us: int = 10_000_000, threshold: int = 3) -> Answer:
-    """Hold what the detector wrote against the truth, verdict by verdict."""
-    clicks, verdicts, dead = (read(bootstrap, topic) for topic in topics)
+def compare(
+    bootstrap: str,
+    topics: Any,
+    window_us: int = 10_000_000,
+    threshold: int = 3,
+    clicks: list[Any] | None = None,
+) -> Answer:
+    """Hold what the detector wrote against the truth, verdict by verdict.
+
+    clicks: the records that it had to judge, where the topic does not hold them any more, or others too.
+    """
+    there, verdicts, dead = (read(bootstrap, topic) for topic in topics)
+    clicks = there if clicks is None else clicks
     letters = [json.loads(message.value()) for message in dead]
     rejected = {(letter["partition"], letter["offset"]) for letter in letters}
     expected = truth([m for m in clicks if (m.partition(), m.offset()) not in rejected], window_us, threshold)

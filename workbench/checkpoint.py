@@ -7,12 +7,14 @@ that took over has one of its own, named by the number of the hand-over, and `wo
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +22,7 @@ from typing import IO, Any
 from workbench.errors import CheckpointMismatch, DetectorError
 from workbench.hand_over import HandOver
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "disk_full"]
 
 _IDENTITY = "workbench.json"
 _LOCK = "workbench.lock"
@@ -37,7 +39,8 @@ class Checkpoint:
     identity: what the state is for. It must equal that of a folder which has state already.
     fresh: move the state that is there aside, to `<path>.before`, and begin anew.
 
-    Raises CheckpointMismatch naming both values of each difference, DetectorError when another process uses the folder.
+    Raises CheckpointMismatch naming both values of each difference, DetectorError when another process uses the folder
+    or its disk is full.
     """
 
     def __init__(
@@ -47,8 +50,9 @@ class Checkpoint:
         if path is None:
             _sweep(scratch)
         self.path = path or scratch / uuid.uuid4().hex
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = _hold(self.path)
+        with _told_when_full(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = _hold(self.path)
         try:
             if fresh and (self.path / _IDENTITY).exists():
                 self._move_aside()
@@ -167,11 +171,32 @@ class Checkpoint:
 def _write_whole(path: Path, text: str) -> None:
     """All or nothing: a crash leaves the file as it was, or as it is to be."""
     written = path.with_name(f"{path.name}.new")
-    with written.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    written.replace(path)
+    with _told_when_full(path.parent):
+        with written.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(path)
+
+
+def disk_full(path: Path) -> DetectorError:
+    """The error that says that a checkpoint could not be written for want of room."""
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    disk = shutil.disk_usage(there)
+    return DetectorError(
+        f"the disk is full: the checkpoint {path} cannot be written ({disk.free / 2**20:,.1f} MB free of "
+        f"{disk.total / 2**20:,.1f}). Fix: make room; started again, the detector goes on from its checkpoint"
+    )
+
+
+@contextlib.contextmanager
+def _told_when_full(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise disk_full(path) from error
 
 
 def _passed_over(line: str, topic: str, lost: Mapping[int, range]) -> str:

@@ -93,11 +93,18 @@ def until_first_outcome(connection: Connection, topics: Topics, before: int, sin
 def hold_exact(
     connection: Connection, topics: Topics, clicks: Clicks, *, fault: str, injected: str, survived: str, seconds: float
 ) -> None:
-    """Compare verdict by verdict, print the fault's line of the table, and hold that nothing is missing or wrong."""
+    """Compare verdict by verdict: what was sent is what was judged, and nothing is missing or wrong."""
     answer = oracle.compare(connection.bootstrap, topics)
-    missing, wrong = len(answer.missing), len(answer.wrong)
-    print(answer)
-    print(f"| {fault} | {injected} | {survived} | {missing} | {wrong} | {seconds:.1f} |")
-    assert answer.exact
+    hold_answer(answer, fault=fault, injected=injected, survived=survived, seconds=seconds)
     assert answer.clicks == clicks.count
     assert answer.dead == {"malformed": clicks.malformed}
+
+
+def hold_answer(answer: oracle.Answer, *, fault: str, injected: str, survived: str, seconds: float) -> None:
+    """Print the fault's line of the table, and hold that nothing is missing or wrong.
+
+    seconds: from the recovery to the first verdict.
+    """
+    print(answer)
+    print(f"| {fault} | {injected} | {survived} | {len(answer.missing)} | {len(answer.wrong)} | {seconds:.1f} |")
+    assert answer.exact

@@ -1,0 +1,82 @@
+"""The disk under the checkpoint is full: the detector says so, and where; when there is room again it is exact."""
+
+from __future__ import annotations
+
+import errno
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from crashing import clicks_coming, hold_exact, outcomes, until_first_outcome
+from detecting import Start, until
+
+from workbench.broker import Connection, Topics
+from workbench.errors import DetectorError
+
+SEED = 20261126
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 MB of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        pytest.skip(f"a disk to fill cannot be mounted: {error}")
+    if mounted.returncode != 0:
+        pytest.skip(f"a disk to fill cannot be mounted: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Write until nothing more goes on it; the file to delete."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+    return ballast
+
+
+@pytest.mark.java
+def test_a_disk_that_fills_up_is_named_and_when_there_is_room_nothing_is_lost(
+    connection: Connection, topics: Topics, begin: Start, small_disk: Path
+) -> None:
+    state = small_disk / "state"
+    with clicks_coming(connection, topics, SEED) as clicks:
+        running = begin(checkpoint=state).wait_until_started()
+        until(lambda: running.progress.checkpoints >= 1)
+        ballast = fill(small_disk)
+        until(lambda: running.state == "failed", 120)
+        print(running.error)
+        with pytest.raises(
+            DetectorError, match=rf"the disk is full: .*{re.escape(str(state))}.* 0\.0 MB free of 64\.0"
+        ):
+            running.wait_until_caught_up()
+        with pytest.raises(DetectorError, match="the disk is full"):  # nor does one start there anew
+            begin(checkpoint=small_disk / "another")
+        ballast.unlink()
+        before, since = outcomes(connection, topics), time.monotonic()
+        again = begin(checkpoint=state)
+        seconds = until_first_outcome(connection, topics, before, since)
+        clicks.end()
+        again.wait_until_caught_up("120s")
+        assert again.progress.dropped_by_watermark == 0
+    hold_exact(
+        connection,
+        topics,
+        clicks,
+        fault="disk full under the checkpoint",
+        injected="1 full disk",
+        survived="no, told; started again",
+        seconds=seconds,
+    )
