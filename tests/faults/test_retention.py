@@ -91,7 +91,7 @@ def test_clicks_deleted_before_the_query_reads_them_make_it_fail_with_their_name
     send(connection, topics, hostile(seconds_ago=25))
     running = begin()  # where to begin is settled now, and Spark reads seconds later
     delete_up_to(connection, topics.clicks, {0: 700, 1: 40})
-    with pytest.raises(LostClicks, match="740 records .*partition 0, offsets 0 to 699; partition 1, offsets 0 to 39"):
+    with pytest.raises(LostClicks, match=r"740 records .*partition 0, offsets 0 to 699; partition 1, offsets 0 to 39"):
         running.wait_until_caught_up("120s")
     assert running.state == "failed"
 
@@ -121,5 +121,5 @@ def test_clicks_deleted_after_a_change_of_the_rule_are_named_too(
 
 
 def test_what_to_do_about_lost_clicks_is_one_of_two(begin: Start) -> None:
-    with pytest.raises(DetectorError, match="on_lost_clicks must be .* got 'skip'"):
+    with pytest.raises(DetectorError, match=r"on_lost_clicks must be .* got 'skip'"):
         begin(on_lost_clicks="skip")
