@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import time
@@ -38,8 +39,7 @@ def fill(disk: Path) -> Path:
     """Write until nothing more goes on it; the file to delete."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        while file.write(bytes(4096)):
-            pass
+        file.writelines(itertools.repeat(bytes(4096)))
     return ballast
 
 

@@ -22,7 +22,8 @@ from crashing import clicks_coming, hold_exact, outcomes, until_first_outcome
 from detecting import until
 
 from workbench.broker import Connection, Topics, end_offsets, partitions_of
-from workbench.positions import Positions
+from workbench.hand_over import Judged
+from workbench.positions import CatchUp, Positions
 
 pytestmark = pytest.mark.java
 
@@ -102,14 +103,13 @@ def test_killed_again_and_again_it_loses_and_misjudges_nothing(
             if kill == 0:
                 assert detectors.checkpoints() == 0, "it was killed too late: the first checkpoint is done"
 
-    ends = end_offsets(connection, topics.clicks)
-    with (
-        contextlib.closing(
-            Positions(connection, topics, {topic: partitions_of(connection, topic) for topic in topics})
-        ) as positions,
-        detectors.run() as running,
-    ):
-        until(lambda: all(positions.judged().get(number, 0) >= end for number, end in ends.items()), 120)
+    with contextlib.ExitStack() as stack:
+        partitions = {topic: partitions_of(connection, topic) for topic in topics}
+        positions = stack.enter_context(contextlib.closing(Positions(connection, topics, partitions)))
+        ends = end_offsets(connection, topics.clicks)
+        every = stack.enter_context(contextlib.closing(CatchUp(connection, positions, Judged({}), ends)))
+        running = stack.enter_context(detectors.run())
+        until(lambda: every.look() == 0 or running.poll() is not None, 120, every=0.0)
         assert running.poll() is None, detectors.log.read_text()
     moments.append("end of the input")
 
