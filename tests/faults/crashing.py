@@ -26,24 +26,25 @@ class Clicks:
         ensure_topics(connection, topics)
         begin = datetime.now(UTC) + timedelta(seconds=1)
         self._records = oracle.hostile(int(per_second * 900), seed, begin, per_second)
-        # Idempotent: what is sent again arrives once, so that what was injected can be counted.
-        self._producer = Producer({**connection.librdkafka(), "linger.ms": 1, "enable.idempotence": True})
-        self._topic, self._enough = topics.clicks, threading.Event()
+        self._connection, self._topic, self._enough = connection, topics.clicks, threading.Event()
         self._ids: set[bytes] = set()
         self.malformed = 0
         self._thread = threading.Thread(target=self._send, daemon=True)
         self._thread.start()
 
     def _send(self) -> None:
+        # Idempotent: what is sent again arrives once, so that what was injected can be counted.
+        producer = Producer({**self._connection.librdkafka(), "linger.ms": 1, "enable.idempotence": True})
         for record in self._records:
             if self._enough.wait(max(0.0, record.at_us / 1e6 - time.time())):
                 break
-            self._producer.produce(self._topic, record.value, record.key, timestamp=record.at_us // 1000)
-            self._producer.poll(0)
+            producer.produce(self._topic, record.value, record.key, timestamp=record.at_us // 1000)
+            producer.poll(0)
             if record.key == b"x":
                 self.malformed += 1
             else:
                 self._ids.add(record.value)
+        assert producer.flush(120) == 0
 
     @property
     def count(self) -> int:
@@ -54,7 +55,6 @@ class Clicks:
         """Send no more, and wait until the broker has all. May be called again."""
         self._enough.set()
         self._thread.join()
-        assert self._producer.flush(120) == 0
 
 
 @contextlib.contextmanager
