@@ -102,6 +102,8 @@ class Checkpoint:
             offsets: dict[int, int] = {}
             for line in lines:
                 offsets |= {int(number): int(offset) for number, offset in json.loads(line).get(topic, {}).items()}
+            if done and not offsets:
+                raise ValueError(f"no partition of {topic!r} is named")
             return offsets
         except (ValueError, TypeError, AttributeError) as error:
             raise CheckpointMismatch(
