@@ -20,6 +20,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 US = timedelta(microseconds=1)
+MOST_A_BROKER_TAKES = 1_048_588
+"""Bytes of one batch, by default."""
 
 
 @dataclass
@@ -83,7 +85,8 @@ def hostile(count: int, seed: int, begin: datetime, per_second: float = 2000.0, 
 
 
 def send(bootstrap: str, topic: str, records: list[Record]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 2_000_000})
+    options = {"linger.ms": 20, "queue.buffering.max.messages": 2_000_000, "message.max.bytes": MOST_A_BROKER_TAKES}
+    producer = Producer({"bootstrap.servers": bootstrap, **options})
     for r in records:
         producer.produce(topic, r.value, r.key, partition=r.partition, timestamp=r.at_us // 1000)
         producer.poll(0)

@@ -16,6 +16,7 @@ from pathlib import Path
 import oracle
 import pytest
 from detecting import Start, detectors, send, until
+from fault_table import row
 from oracle import Record
 
 from workbench.broker import Connection, Topics, end_offsets
@@ -141,10 +142,8 @@ def test_a_flipped_byte_is_told_or_changes_no_verdict(made: Made, tmp_path: Path
                 missing, wrong = missing + len(absent), wrong + len(untrue)
                 outcomes["exact"] += not absent and not untrue
             shutil.rmtree(copy)
-    print(
-        f"fault: bytes of a checkpoint flipped; injected {FLIPS}; survived {outcomes['told']} told and "
-        f"{outcomes['exact']} exact; missing {missing}; wrong {wrong}"
-    )
+    survived = f"{outcomes['told']} told, {outcomes['exact']} exact"
+    row("byte of a checkpoint flipped", FLIPS, survived, missing, wrong)
     assert missing == wrong == 0
     assert outcomes.total() == FLIPS
     assert outcomes["told"] >= FLIPS // 3
@@ -182,7 +181,7 @@ def test_every_flip_of_a_bit_in_what_a_checkpoint_says_of_itself_is_told(
         (path / "workbench.json").write_bytes(flipped)
         with pytest.raises(CheckpointMismatch, match=r"state.* .*fresh=True \(--fresh\)"):
             Checkpoint(path, IDENTITY, scratch=tmp_path)
-    print(f"fault: bits of workbench.json flipped; injected {8 * len(content)}, all told; missing 0; wrong 0")
+    row("bit of workbench.json flipped", 8 * len(content), "all told", 0, 0)
 
 
 @pytest.mark.parametrize(
