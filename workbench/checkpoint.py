@@ -4,7 +4,8 @@ In it lies `workbench.json`, which says what the state was made for. State of an
 would give wrong verdicts without a word, so such a folder is refused. Spark's files are in a folder below, `0`; a rule
 that took over has one of its own, named by the number of the hand-over, and `workbench.json` holds that hand-over.
 
-Spark keeps checksums of its files and refuses those that do not fit. `workbench.json` has one in itself.
+Of each file there is a checksum: `workbench.json` has one in itself, Spark checks those of the state, and those of its
+logs are checked here before Spark reads them (`sidecars`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import IO, Any
 
 from workbench.errors import CheckpointMismatch, DetectorError
 from workbench.hand_over import HandOver
+from workbench.sidecars import first_damaged
 
 __all__ = ["Checkpoint"]
 
@@ -65,6 +67,8 @@ class Checkpoint:
                 self._write()
             elif found != identity:
                 raise CheckpointMismatch(_differences(self.path, found, identity))
+            elif damaged := first_damaged(self.spark_path):
+                raise CheckpointMismatch(f"{damaged} is damaged: its checksum does not fit. {_FIX}")
             self.drop_what_is_left()
         except BaseException:
             self._lock.close()

@@ -35,7 +35,7 @@ KINDS = {
     "first offsets": "[0-9]/sources/[0-9]/[0-9]*",
     "query's id": "[0-9]/metadata",
     "operator": "[0-9]/state/0/_metadata/metadata",
-    "schema": "[0-9]/state/0/_metadata/schema",
+    "schema": "[0-9]/state/0/0/_metadata/schema",
     "changelog": "[0-9]/state/0/[0-9]/*.changelog",
     "snapshot": "[0-9]/state/0/[0-9]/*.zip",
     "table": "[0-9]/state/0/[0-9]/SSTs/*.sst",
