@@ -9,6 +9,7 @@ import collections
 import os
 import random
 import shutil
+import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from workbench.checkpoint import Checkpoint
 from workbench.errors import CheckpointMismatch, DetectorError
 from workbench.hand_over import HandOver, Judged
 from workbench.rule import Rule
+from workbench.sidecars import first_damaged
 
 FLIPS = int(os.environ.get("WORKBENCH_FAULTS_FLIPS", "12"))
 SEED = 20261125
@@ -195,3 +197,36 @@ def test_offsets_that_cannot_be_read_are_told_before_anything_starts(tmp_path: P
     with pytest.raises(CheckpointMismatch, match=r"offsets in the checkpoint .*state are damaged .*fresh=True"):
         made.committed("clicks")
     made.close()
+
+
+COMMIT = b'v2\n{"nextBatchWatermarkMs":0}'
+COMMIT_SIDECAR = b"crc\0" + (512).to_bytes(4, "big") + zlib.crc32(COMMIT).to_bytes(4, "big")
+
+
+def test_every_flip_of_a_bit_in_a_log_or_in_its_checksum_is_told(tmp_path: Path) -> None:
+    log, sidecar = tmp_path / "commits" / "3", tmp_path / "commits" / ".3.crc"
+    log.parent.mkdir()
+    for path, content in ((log, COMMIT), (sidecar, COMMIT_SIDECAR)):
+        log.write_bytes(COMMIT)
+        sidecar.write_bytes(COMMIT_SIDECAR)
+        assert first_damaged(tmp_path) is None
+        for bit in range(8 * len(content)):
+            flipped = bytearray(content)
+            flipped[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(flipped)
+            if path == log or bit // 8 not in range(4, 8):  # one piece is one piece, however long it might be
+                assert first_damaged(tmp_path) == log
+        for length in range(len(content)):
+            path.write_bytes(content[:length])
+            assert first_damaged(tmp_path) == log
+    row("bit of a log or of its checksum flipped", 8 * len(COMMIT + COMMIT_SIDECAR), "all told", 0, 0)
+
+
+def test_what_a_crash_leaves_half_written_is_no_damage(tmp_path: Path) -> None:
+    for name in ("commits/.3.b1946ac9.tmp", "state/0/1/000008-b1946ac9.sst"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(COMMIT[:5])
+        path.with_name(f".{path.name}.crc").write_bytes(b"")
+    (tmp_path / "commits" / "2").write_bytes(COMMIT)  # its checksum would have been next
+    assert first_damaged(tmp_path) is None
