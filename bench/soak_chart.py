@@ -58,18 +58,20 @@ def chart(measured: Path) -> go.Figure:
     rows, per_minute = pd.read_csv(measured), slopes(measured)
     figure = make_subplots(rows=2, cols=2, horizontal_spacing=0.09, vertical_spacing=0.17)
 
-    def line(name: str, column: str, row: int, col: int, color: str, unit: str, dash: str = "solid") -> None:
+    def line(name: str, column: str, row: int, col: int, color: str, unit: str, label: str) -> None:
         figure.add_scatter(
             x=rows["minute"],
             y=rows[column],
             name=name,
             mode="lines+markers",
-            line={"color": color, "width": 2, "dash": dash},
+            line={"color": color, "width": 2, "dash": "dot" if name == "p99" else "solid"},
             marker={"size": 4},
             hovertemplate=f"{name}: %{{y:,.4~g}} {unit}<br>minute %{{x}}<extra></extra>",
             row=row,
             col=col,
         )
+        if label == "none":
+            return
         # Named where it ends: no legend to look up.
         figure.add_annotation(
             x=1.0,
@@ -80,17 +82,17 @@ def chart(measured: Path) -> go.Figure:
             font={"size": 11, "color": color},
             showarrow=False,
             xanchor="right",
-            yanchor="bottom",
-            yshift=5,
+            yanchor="bottom" if label == "above" else "top",
+            yshift=5 if label == "above" else -5,
         )
 
-    line("driver, resident", "driver_mb", 1, 1, P50, "MB")
-    line("driver, heap after collections", "heap_mb", 1, 1, FLAGGED, "MB")
-    line("Python, resident", "python_mb", 1, 1, P99, "MB")
-    line("p50", "p50_ms", 1, 2, P50, "ms")
-    line("p99", "p99_ms", 1, 2, P99, "ms", "dot")
-    line("rows of state", "state_rows", 2, 1, P50, "rows")
-    line("checkpoint folder", "checkpoint_mb", 2, 2, P50, "MB")
+    line("driver, resident", "driver_mb", 1, 1, P50, "MB", "above")
+    line("driver, heap after collections", "heap_mb", 1, 1, FLAGGED, "MB", "below")
+    line("Python, resident", "python_mb", 1, 1, P99, "MB", "above")
+    line("p50", "p50_ms", 1, 2, P50, "ms", "above")
+    line("p99", "p99_ms", 1, 2, P99, "ms", "above")
+    line("rows of state", "state_rows", 2, 1, P50, "rows", "none")
+    line("checkpoint folder", "checkpoint_mb", 2, 2, P50, "MB", "none")
     memory = "Memory (MB)"
     if per_minute:
         driver, python = per_minute["driver, resident, MB"], per_minute["Python, resident, MB"]
@@ -106,6 +108,7 @@ def chart(measured: Path) -> go.Figure:
         figure.update_yaxes(rangemode="tozero", row=row, col=col)
         figure.update_xaxes(title_text="minute" if row == 2 else "", showgrid=False, row=row, col=col)
     figure.update_xaxes(range=[0.5, len(rows) + 0.5], nticks=min(len(rows) + 1, 12))
+    figure.update_yaxes(range=[0, 1.15 * rows["driver_mb"].max()], row=1, col=1)
     figure.update_yaxes(type="log", dtick=1, range=[0, 4], row=1, col=2)
     heading = f"{len(rows)} minutes at {rows['clicks'].median() / 60:,.0f} clicks a second"
     figure.update_layout(
