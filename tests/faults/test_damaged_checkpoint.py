@@ -83,20 +83,21 @@ def made(connection: Connection, tmp_path_factory: pytest.TempPathFactory) -> Ma
     folder = tmp_path_factory.mktemp("damaged") / "state"
     records = oracle.hostile(6_000, SEED, datetime.now(UTC) - timedelta(seconds=40), per_second=200)
     found = Made(connection, topics, folder, records)
-    third = len(records) // 3
+    # Each part has clicks of the whole time, so that what is judged last depends on all that was kept before.
+    first, second, last = (records[part::3] for part in range(3))
     with detectors(connection, topics) as begin:
         send(connection, topics, [])
         with begin(Rule("10s", 4), checkpoint=folder) as handle:
             handle.apply(Rule("10s", 3))
-            send(connection, topics, records[:third])
+            send(connection, topics, first)
             handle.wait_until_caught_up("60s")
             until(lambda: any(folder.glob(KINDS["snapshot"])), 110)  # Spark makes one a minute
-            send(connection, topics, records[third : 2 * third])
+            send(connection, topics, second)
             handle.wait_until_caught_up("60s")
             done = handle.progress.checkpoints
             until(lambda: handle.progress.checkpoints >= done + 2)
     found.said, found.letters = found.take({})
-    send(connection, topics, records[2 * third :])
+    send(connection, topics, last)
     return found
 
 
