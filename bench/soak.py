@@ -202,7 +202,7 @@ def main() -> None:
     with private_broker() as connection:
         good = soak(connection, asked.minutes, asked.rate, asked.checkpoint_every, asked.csv)
     draw(asked.csv, asked.chart)
-    print(f"{asked.csv}, {asked.chart} and {asked.chart.with_suffix('.html')}")
+    print(f"{asked.csv}, {asked.chart} and {asked.csv.with_suffix('.html')}")
     if not good:
         raise SystemExit("clicks without a verdict")
 

@@ -44,8 +44,8 @@ def slopes(measured: Path) -> dict[str, float]:
 
 
 def draw(measured: Path, picture: Path) -> None:
-    """Write the picture (PNG), and beside it a page (HTML) that opens offline."""
-    figure, page = chart(measured), picture.with_suffix(".html")
+    """Write the picture (PNG), and beside the CSV a page (HTML) that opens offline."""
+    figure, page = chart(measured), measured.with_suffix(".html")
     figure.write_html(page, config={**CONFIG, "displayModeBar": False}, include_plotlyjs=True)
     with browser_page(WIDTH + 16, HEIGHT + 16) as (tab, _):
         tab.goto(page.resolve().as_uri())
