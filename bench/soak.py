@@ -155,7 +155,8 @@ def soak(connection: Connection, minutes: int, rate: float, every: str, to: Path
     topics, checkpoint = Topics(), state_dir() / "soak"
     ensure_topics(connection, topics)
     names = [field.name for field in fields(Minute)]
-    print("".join(f"{name:>17}" for name in names), flush=True)
+    widths = [max(len(name), 8) + 2 for name in names]
+    print("".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True)), flush=True)
     with (
         detector.start(Rule(), connection, checkpoint=checkpoint, checkpoint_every=every) as handle,
         to.open("w", newline="") as file,
@@ -171,7 +172,7 @@ def soak(connection: Connection, minutes: int, rate: float, every: str, to: Path
                 if minute == minutes and time.monotonic() > begin + 60 * minute:
                     load.stop_sending()
             found = measured(minute, handle, load, heap, checkpoint)
-            print("".join(f"{value:17,}" for value in astuple(found)), flush=True)
+            print("".join(f"{value:{width},}" for value, width in zip(astuple(found), widths, strict=True)), flush=True)
             writer.writerow(asdict(found))
             file.flush()
         handle.wait_until_caught_up("120s")
