@@ -58,7 +58,6 @@ class Made:
     records: list[Record]
     said: dict[str, bool] = field(default_factory=dict)
     letters: set[tuple[int, int]] = field(default_factory=set)
-    since: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def ends(self) -> dict[str, dict[int, int]]:
         return {
@@ -69,8 +68,9 @@ class Made:
         """The verdicts and dead letters written since then, on top of those before the checkpoint."""
         said = dict(self.said)
         for message in oracle.read(self.connection.bootstrap, self.topics.verdicts, since.get(self.topics.verdicts)):
-            row = oracle.decoded(message)
-            said[row["click_id"]] = said.get(row["click_id"], False) or row["fraudClick"] == "Yes"
+            verdict = oracle.decoded(message)
+            click_id = verdict["click_id"]
+            said[click_id] = said.get(click_id, False) or verdict["fraudClick"] == "Yes"
         read = oracle.read(self.connection.bootstrap, self.topics.dead_letters, since.get(self.topics.dead_letters))
         letters = ((letter["partition"], letter["offset"]) for letter in map(oracle.decoded, read))
         return said, self.letters | set(letters)
