@@ -20,6 +20,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 US = timedelta(microseconds=1)
+MOST_A_BROKER_TAKES = 1_048_588
+"""Bytes of one batch, by default."""
 
 
 @dataclass
@@ -83,7 +85,8 @@ def hostile(count: int, seed: int, begin: datetime, per_second: float = 2000.0, 
 
 
 def send(bootstrap: str, topic: str, records: list[Record]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 2_000_000})
+    options = {"linger.ms": 20, "queue.buffering.max.messages": 2_000_000, "message.max.bytes": MOST_A_BROKER_TAKES}
+    producer = Producer({"bootstrap.servers": bootstrap, **options})
     for r in records:
         producer.produce(topic, r.value, r.key, partition=r.partition, timestamp=r.at_us // 1000)
         producer.poll(0)
@@ -102,14 +105,14 @@ def send_live(bootstrap: str, topic: str, records: list[Record], enough: threadi
     assert producer.flush(60) == 0
 
 
-def read(bootstrap: str, topic: str) -> list[Any]:
-    """Every record of the topic up to its end as it is now."""
+def read(bootstrap: str, topic: str, since: dict[int, int] | None = None) -> list[Any]:
+    """Every record of the topic up to its end as it is now; `since` says from which offset of a partition on."""
     group = {"group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest", "enable.auto.commit": False}
     consumer = Consumer({"bootstrap.servers": bootstrap, **group})
     found = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    places = [TopicPartition(topic, number, 0) for number in found]
+    places = [TopicPartition(topic, number, (since or {}).get(number, 0)) for number in found]
     left = {p.partition: consumer.get_watermark_offsets(p, timeout=10)[1] for p in places}
-    left = {number: end for number, end in left.items() if end}
+    left = {p.partition: left[p.partition] for p in places if left[p.partition] > p.offset}
     consumer.assign(places)
     out = []
     while left:

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from workbench import clicks
 from workbench.click_source import LONGEST_QUOTE, Sorting, Tolerance
-from workbench.clicks import LONGEST_TEXT, TICK_KEY, TICK_VALUE, Click
+from workbench.clicks import LONGEST_TEXT, TICK_KEY, TICK_VALUE, Click, is_text
 from workbench.errors import ClickError
 from workbench.runtime import spark_session
 
@@ -63,6 +63,10 @@ ODD: list[Any] = [
     "{}",
     "[1]",
     "-1.5e3",
+    "\ud800",
+    "?\udfff",
+    "?\ud83d\ude00",
+    "?\\ud800",
     7,
     1.5,
     True,
@@ -88,6 +92,9 @@ NOT_CLICKS = [
     b'{"click_id":"c1"}',
     b"\x00" * 10,
     b"{'click_id':'c'}",
+    json.dumps(GOOD).encode() + b" {}",
+    json.dumps(GOOD).encode() + b"]",
+    json.dumps(GOOD).encode().replace(b"/ad", b"/\xff"),
 ]
 
 
@@ -98,12 +105,15 @@ def records(draw: st.DrawFn) -> bytes:
         return draw(st.sampled_from(NOT_CLICKS))
     row: dict[str, Any] = dict(GOOD)
     for name in draw(st.sets(st.sampled_from(sorted(GOOD)), max_size=2)):
-        text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+        text = st.text(st.characters(), max_size=20)  # with halves of surrogate pairs, which JSON can spell
         odd = st.sampled_from(TIMES) if name == "ts" else st.one_of(st.sampled_from(ODD), text)
         row[name] = draw(odd)
         if draw(st.integers(0, 9)) == 0:
             del row[name]
-    return json.dumps(row, ensure_ascii=draw(st.booleans())).encode()
+    ascii_only = draw(st.booleans()) or not is_text("-" + "".join(v for v in row.values() if isinstance(v, str)))
+    if draw(st.integers(0, 9)) == 0:
+        row["more"] = draw(st.sampled_from([{}, {"a": {"b": "}"}}, "}", [{"click_id": "c2"}], "?"]))
+    return json.dumps(row, ensure_ascii=ascii_only).encode() + draw(st.sampled_from([b"", b"", b"\n", b" }", b" x"]))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -31,6 +31,7 @@ __all__ = [
     "offsets_at",
     "partitions_of",
     "recreate_topics",
+    "topic_id",
 ]
 
 _TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
@@ -111,6 +112,14 @@ def partitions_of(connection: Connection, topic: str) -> int:
     """How many partitions the topic has. Raises TopicError when it does not exist."""
     with admin_client(connection) as admin:
         return len(_partitions(admin, connection, topic))
+
+
+def topic_id(connection: Connection, topic: str) -> str | None:
+    """What tells a topic from one that is made anew under its name; None where the broker has no such thing."""
+    with admin_client(connection) as admin:
+        [found] = admin.describe_topics([topic])
+    told = str(found.get("topic_id") or "")
+    return told if told.strip("0-") else None
 
 
 def recreate_topics(connection: Connection, topics: Iterable[str] = Topics(), partitions: int = 2) -> dict[str, int]:

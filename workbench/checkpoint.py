@@ -3,6 +3,9 @@
 In it lies `workbench.json`, which says what the state was made for. State of another rule, topic or partition count
 would give wrong verdicts without a word, so such a folder is refused. Spark's files are in a folder below, `0`; a rule
 that took over has one of its own, named by the number of the hand-over, and `workbench.json` holds that hand-over.
+
+Of each file there is a checksum: `workbench.json` has one in itself, Spark checks those of the state, and those of its
+logs are checked here before Spark reads them (`sidecars`).
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -21,12 +25,15 @@ from typing import IO, Any
 
 from workbench.errors import CheckpointMismatch, DetectorError
 from workbench.hand_over import HandOver
+from workbench.sidecars import first_damaged
 
 __all__ = ["Checkpoint", "disk_full"]
 
 _IDENTITY = "workbench.json"
 _LOCK = "workbench.lock"
 _HAND_OVER = "hand_over"
+_CHECKSUM = "sha256"
+_FIX = "Fix: put a sound copy of the folder there, or begin anew with fresh=True (--fresh), which moves it aside"
 
 
 class Checkpoint:
@@ -39,8 +46,8 @@ class Checkpoint:
     identity: what the state is for. It must equal that of a folder which has state already.
     fresh: move the state that is there aside, to `<path>.before`, and begin anew.
 
-    Raises CheckpointMismatch naming both values of each difference, DetectorError when another process uses the folder
-    or its disk is full.
+    Raises CheckpointMismatch naming both values of each difference, or what is damaged; DetectorError when another
+    process uses the folder or its disk is full.
     """
 
     def __init__(
@@ -64,6 +71,8 @@ class Checkpoint:
                 self._write()
             elif found != identity:
                 raise CheckpointMismatch(_differences(self.path, found, identity))
+            elif damaged := first_damaged(self.spark_path):
+                raise CheckpointMismatch(f"{damaged} is damaged: its checksum does not fit. {_FIX}")
             self.drop_what_is_left()
         except BaseException:
             self._lock.close()
@@ -87,11 +96,22 @@ class Checkpoint:
                 shutil.rmtree(entry, ignore_errors=True)
 
     def committed(self, topic: str) -> dict[int, int]:
-        """The offset to which each partition of the topic is judged for good; before a first commit where it began."""
+        """The offset to which each partition of the topic is judged for good; before a first commit where it began.
+
+        Raises CheckpointMismatch when Spark's files do not tell.
+        """
         offsets: dict[int, int] = {}
-        for path, head in self._begin_files():
-            for line in path.read_text().splitlines()[head:]:
-                offsets |= {int(number): offset for number, offset in json.loads(line).get(topic, {}).items()}
+        files = self._begin_files()
+        try:
+            for path, head in files:
+                for line in path.read_text().splitlines()[head:]:
+                    offsets |= {int(number): int(offset) for number, offset in json.loads(line).get(topic, {}).items()}
+            if files and not offsets:
+                raise ValueError(f"no partition of {topic!r} is named")
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CheckpointMismatch(
+                f"the offsets in the checkpoint {self.path} are damaged ({error}). {_FIX}"
+            ) from error
         return offsets
 
     def begins_at(self, topic: str) -> dict[int, int]:
@@ -140,10 +160,12 @@ class Checkpoint:
         try:
             found = json.loads(path.read_text())
         except ValueError as error:
-            raise CheckpointMismatch(
-                f"{path} cannot be read ({error}). Fix: begin anew with fresh=True (--fresh)"
-            ) from error
-        return found if isinstance(found, dict) else {}
+            raise CheckpointMismatch(f"{path} cannot be read ({error}). {_FIX}") from error
+        if not isinstance(found, dict):
+            return {}
+        if found.pop(_CHECKSUM, None) not in (None, _checksum(found)):  # None: as it was written before there was one
+            raise CheckpointMismatch(f"{path} is damaged: its checksum does not fit. {_FIX}")
+        return found
 
     def _read_hand_over(self, found: dict[str, object]) -> HandOver | None:
         stored: Any = found.pop(_HAND_OVER, None)
@@ -151,12 +173,12 @@ class Checkpoint:
             return None if stored is None else HandOver.from_json(stored)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointMismatch(
-                f"{self.path / _IDENTITY} has a hand-over that cannot be read ({error!r}). "
-                "Fix: begin anew with fresh=True (--fresh)"
+                f"{self.path / _IDENTITY} has a hand-over that cannot be read ({error!r}). {_FIX}"
             ) from error
 
     def _write(self) -> None:
         stored = {**self._identity, **({_HAND_OVER: self.hand_over.to_json()} if self.hand_over else {})}
+        stored[_CHECKSUM] = _checksum(stored)
         _write_whole(self.path / _IDENTITY, json.dumps(stored, indent=2) + "\n")
 
     def _move_aside(self) -> None:
@@ -241,9 +263,14 @@ def _numbers(folder: Path) -> set[int]:
     return {int(entry.name) for entry in folder.glob("*") if entry.name.isdecimal()}
 
 
+def _checksum(stored: Mapping[str, object]) -> str:
+    """Of what `workbench.json` says: an offset in it that is another would give wrong verdicts in silence."""
+    return hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()
+
+
 def _differences(path: Path, found: Mapping[str, object], asked: Mapping[str, object]) -> str:
-    names = [name for name in asked if found.get(name) != asked[name]]
-    each = "; ".join(f"{name} {found.get(name)} there, {asked[name]} asked" for name in names)
+    names = [name for name in {**asked, **found} if found.get(name) != asked.get(name)]
+    each = "; ".join(f"{name} {found.get(name)} there, {asked.get(name)} asked" for name in names)
     return (
         f"the checkpoint {path} was made for something else: {each}. "
         "Fix: name another folder, or begin anew with fresh=True (--fresh), which moves the old one aside"

@@ -30,6 +30,13 @@ LONGEST_QUOTE = 65_536
 _MICROS = timedelta(microseconds=1)
 # What from_json gives as text though it was none in the record: numbers, booleans, objects, arrays.
 _MAYBE_NOT_TEXT = r"^(-?[0-9][0-9.eE+-]*|true|false|[{\[].*)$"
+# from_json takes the first of several values. Most records end with their first brace, and need no closer look.
+_ENDS_WITH_ITS_FIRST_BRACE = r"^[^}]*\}[ \t\r\n]*\z"
+# Half of a surrogate pair, as an escape: from_json makes a question mark of it. Before it are backslashes in pairs.
+_HALF_A_PAIR = (
+    r"(?<!\\)(?:\\\\)*(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F])"
+)
 
 
 @dataclass(frozen=True)
@@ -121,20 +128,21 @@ class Sorting:
         self._event_time = _event_time("ts")
 
         wrong = {name: ~_is_text(name, text) for name in _IDS} | {"ts": F.col("event_time").isNull()}
+        is_one = _is_one_value(text)
         behind_us = F.unix_micros("received") - F.unix_micros("event_time")
         horizon = F.current_timestamp() + F.make_interval(secs=F.lit(span.total_seconds()))
         tick = (F.col("key") == F.lit(TICK_KEY)) & (F.col("value") == F.lit(TICK_VALUE))
         early = (behind_us < -tolerance.ahead_us) | (F.col("event_time") > horizon)
         self._reason = (
             F.when(F.coalesce(tick, F.lit(False)), "tick")
-            .when(reduce(lambda left, right: left | right, wrong.values()), "malformed")
+            .when(reduce(lambda left, right: left | right, wrong.values()) | ~is_one, "malformed")
             .when(behind_us > tolerance.late_us, "too_late")
             .when(early, "in_the_future")
         )
         seconds = F.format_number(F.abs(behind_us) / 1_000_000, 3)
         late, ahead = (f"ts is {where} the record's Kafka timestamp by s: " for where in ("before", "off"))
         detail = (
-            F.when(F.col("reason") == "malformed", _what_is_wrong(wrong))
+            F.when(F.col("reason") == "malformed", _what_is_wrong(wrong, is_one))
             .when(F.col("reason") == "too_late", F.concat(F.lit(late), seconds))
             .when(F.col("reason") == "in_the_future", F.concat(F.lit(ahead), seconds))
         )
@@ -174,12 +182,21 @@ def _is_text(name: str, record: Column) -> Column:
     field = F.col(name)
     kind = F.schema_of_variant(F.try_variant_get(F.try_parse_json(record), f"$.{name}", "variant"))
     is_text = F.when(field.rlike(_MAYBE_NOT_TEXT), F.coalesce(kind == "STRING", F.lit(False))).otherwise(True)
-    return F.coalesce(F.length(field).between(1, LONGEST_TEXT) & is_text, F.lit(False))
+    is_whole = F.when(field.contains("?"), ~record.rlike(_HALF_A_PAIR)).otherwise(True)
+    return F.coalesce(F.length(field).between(1, LONGEST_TEXT) & is_text & is_whole, F.lit(False))
 
 
-def _what_is_wrong(wrong: Mapping[str, Column]) -> Column:
+def _is_one_value(record: Column) -> Column:
+    """Whether a record is UTF-8 and nothing comes after its JSON object. Bytes that are none, from_json replaces."""
+    alone = F.json_array_length(F.concat(F.lit("["), record, F.lit(",0]"))) == 2
+    is_alone = F.when(record.rlike(_ENDS_WITH_ITS_FIRST_BRACE), True).otherwise(F.coalesce(alone, F.lit(False)))
+    return F.coalesce(F.is_valid_utf8(record) & is_alone, F.lit(False))
+
+
+def _what_is_wrong(wrong: Mapping[str, Column], is_one: Column) -> Column:
     expected = dict.fromkeys(_IDS, f"text of 1 to {LONGEST_TEXT} characters")
     expected["ts"] = "an RFC 3339 time with an offset"
     nothing = reduce(lambda left, right: left & right, (F.col(name).isNull() for name in (*_IDS, "ts")))
     each = (F.when(is_wrong, f"{name} must be {expected[name]}") for name, is_wrong in wrong.items())
-    return F.when(nothing, "not a JSON object with a click in it").otherwise(F.concat_ws("; ", *each))
+    said = F.when(nothing, "not a JSON object with a click in it").when(~is_one, "not one JSON object in UTF-8")
+    return said.otherwise(F.concat_ws("; ", *each))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from workbench import ticks
-from workbench.broker import Connection, Topics, begin_offsets, end_offsets, ensure_topics
+from workbench.broker import Connection, Topics, begin_offsets, end_offsets, ensure_topics, topic_id
 from workbench.checkpoint import Checkpoint
 from workbench.click_source import Tolerance
 from workbench.cluster import check_master
@@ -133,6 +133,7 @@ class Detector:
         identity = {
             "rule": rule.rule_id,
             "clicks": topics.clicks,
+            "topic_id": topic_id(connection, topics.clicks),  # made anew, it has other clicks at the same offsets
             "partitions": partitions[topics.clicks],
             "late": format_duration(duration(tolerance.late)),
             "ahead": format_duration(duration(tolerance.ahead)),

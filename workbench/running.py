@@ -31,16 +31,20 @@ class RunningQuery:
         self, rows: DataFrame, connection: Connection, checkpoint: Path, checkpoint_every: timedelta, tasks: int
     ) -> None:
         self._tasks = tasks
+        self._went_on_from = checkpoint.parent if (checkpoint / "metadata").exists() else None
         self._context = rows.sparkSession.sparkContext
-        self._query: StreamingQuery = (
+        writer = (
             rows.writeStream.format("kafka")
             .options(**connection.spark())
             .option("includeHeaders", "true")
             .option("checkpointLocation", str(checkpoint))
             .outputMode("update")
             .trigger(realTime=f"{int(checkpoint_every.total_seconds() * 1000)} milliseconds")  # type: ignore[call-overload]  # newer than its stubs
-            .start()
         )
+        try:
+            self._query: StreamingQuery = writer.start()
+        except Exception as error:
+            raise self._failed("did not start", error, committed=False) from error
 
     @property
     def reports(self) -> Iterable[Any]:
@@ -57,8 +61,7 @@ class RunningQuery:
         if self._query.isActive:
             return
         failure = self._query.exception()
-        reason = first_line(failure) if failure else "it ended without being asked to"
-        raise DetectorError(f"the query failed: {reason}. Spark's log is in {state_dir() / 'logs'}") from failure
+        raise self._failed("failed", failure, committed=bool(self._query.recentProgress)) from failure
 
     def stop(self) -> None:
         """End it and wait until none of its tasks is left, so that nothing more is written."""
@@ -70,11 +73,30 @@ class RunningQuery:
                 raise DetectorError(f"tasks of the query still ran {_ENDED_S:.0f} s after its end. Fix: start again")
             time.sleep(0.01)
 
+    def _failed(self, how: str, failure: Exception | None, *, committed: bool) -> DetectorError:
+        """What to raise. Where it had not yet gone past the checkpoint that it found, that may be the reason."""
+        reason = f"the query {how}: {_root(failure) if failure else 'it ended without being asked to'}."
+        if self._went_on_from is not None and not committed:
+            reason += (
+                f" It was to go on from the checkpoint {self._went_on_from}: if that is damaged, put a sound copy of "
+                "the folder there, or begin anew with fresh=True (--fresh), which moves it aside."
+            )
+        return DetectorError(f"{reason} Spark's log is in {state_dir() / 'logs'}")
+
     def _active_tasks(self) -> int:
         tracker = self._context.statusTracker()
         jobs = [tracker.getJobInfo(number) for number in tracker.getJobIdsForGroup(str(self._query.runId))]
         stages = [tracker.getStageInfo(number) for job in jobs if job for number in job.stageIds]
         return sum(stage.numActiveTasks for stage in stages if stage)
+
+
+def _root(failure: Exception) -> str:
+    """What a failure says, and what its deepest cause says beside that."""
+    said, cause = first_line(failure), getattr(failure, "_cause", None)
+    while (deeper := getattr(cause, "_cause", None)) is not None:
+        cause = deeper
+    root = first_line(cause) if cause is not None else said
+    return said if root in said else f"{said} ({root})"
 
 
 def first_line(error: Any) -> str:
