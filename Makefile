@@ -47,7 +47,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing the packages of requirements.lock (a minute the first time) ..."
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --no-build-isolation requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -c "from workbench.jars import jars; jars('kafka'); jars('spark')"
+	@$(BIN)/workbench prepare
 	@touch $@
 
 lock:

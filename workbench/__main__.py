@@ -19,7 +19,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
 
-from workbench import __version__, commands, detect_job, main_job, notebooks, report_job, tune_job, verdict_lines
+from workbench import (
+    __version__,
+    commands,
+    detect_job,
+    main_job,
+    notebooks,
+    prepare_job,
+    report_job,
+    tune_job,
+    verdict_lines,
+)
 from workbench.errors import WorkbenchError
 
 __all__ = ["main"]
@@ -93,6 +103,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     _add_run(command("run", main_job.run, "Watch the detector catch bots on a broker of its own, and write a report"))
     lab = command("lab", notebooks.lab, "Open the notebooks in JupyterLab on this machine", brokers)
     lab.add_argument("arguments", nargs="*", metavar="-- ARGUMENT", help="handed on to JupyterLab")
+    command("prepare", prepare_job.prepare, "Get ready what the two JVMs need, once: jars, and a faster start of Spark")
     command("doctor", commands.doctor, "Check Java, jars, packages, broker, disk and memory", brokers)
     _add_broker(command("broker", commands.broker_status, "Start, end or look at the embedded Kafka broker"), brokers)
     made = command("topics", commands.topics, "Create the topics, and say how many partitions they have", topics)

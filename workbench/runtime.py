@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from workbench.class_archive import java_option
 from workbench.cluster import is_cluster, is_on_loopback
 from workbench.errors import DetectorError, SetupError
 from workbench.jars import jars
@@ -107,14 +108,14 @@ def spark_session(
         return _start(settings)
 
 
-def stop_spark() -> None:
-    """Stop the session and end its JVM. Nothing happens when there is none."""
+def stop_spark(timeout_s: float = 20.0) -> None:
+    """Stop the session and end its JVM, by force after that many seconds. Nothing happens when there is none."""
     with _guard:
         if _built:
-            _end()
+            _end(timeout_s)
 
 
-def _end() -> None:
+def _end(timeout_s: float = 20.0) -> None:
     """End pyspark's JVM, stopping the session first if there is one."""
     from py4j.protocol import Py4JError
     from pyspark import SparkContext
@@ -131,7 +132,7 @@ def _end() -> None:
         if process.stdin is not None:
             process.stdin.close()  # Spark's gateway ends when its standard input does
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=timeout_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -227,7 +228,7 @@ def _listen_on_loopback(jvm: Any) -> None:
 
 def _start(settings: dict[str, str]) -> SparkSession:
     java = find_java()
-    connector = ",".join(str(path) for path in jars("spark"))
+    connector = [str(path) for path in jars("spark")]
     home = importlib.util.find_spec("pyspark")
     if home is None or home.origin is None:
         raise SetupError(f"pyspark {SPARK_VERSION} is not installed. Fix: make setup")
@@ -245,7 +246,13 @@ def _start(settings: dict[str, str]) -> SparkSession:
     loopback = is_on_loopback(settings["spark.master"])
     if loopback:
         changes["SPARK_LOCAL_IP"] = "127.0.0.1"
-    conf = SparkConf(loadDefaults=False).setAll([*settings.items(), ("spark.jars", connector)])
+    conf = SparkConf(loadDefaults=False).setAll([*settings.items()])
+    options = f"{settings['spark.driver.extraJavaOptions']} {java_option(java)}"
+    conf.set("spark.driver.extraJavaOptions", options.strip())
+    if is_cluster(settings["spark.master"]):
+        conf.set("spark.jars", ",".join(connector))
+    else:  # on the class path: only classes of that can be archived
+        conf.set("spark.driver.extraClassPath", os.pathsep.join(connector))
     interrupt = signal.getsignal(signal.SIGINT)
     with open_log(f"spark-{os.getpid()}.log") as log, _environment(changes):
         popen: dict[str, Any] = {"stdout": log, "stderr": log}
