@@ -184,7 +184,20 @@ def test_every_command_explains_itself_and_the_version_is_told(capsys: pytest.Ca
     with pytest.raises(SystemExit):
         main(["--help"])
     told = capsys.readouterr().out
-    commands = ["run", "lab", "doctor", "broker", "topics", "traffic", "replay", "detect", "verdicts", "audit", "tune"]
+    commands = [
+        "run",
+        "lab",
+        "prepare",
+        "doctor",
+        "broker",
+        "topics",
+        "traffic",
+        "replay",
+        "detect",
+        "verdicts",
+        "audit",
+        "tune",
+    ]
     commands += ["report", "click-app"]
     for name in commands:
         assert re.search(rf"^    {name}\s", told, re.MULTILINE)

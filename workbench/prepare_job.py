@@ -43,7 +43,7 @@ def prepare(args: Namespace) -> int:
 
 
 def _archive() -> None:
-    """Run a detector on a broker of its own, through a change of the rule, so that the JVM loads what detectors need."""
+    """Run a detector on a broker of its own, through a change of the rule: so its JVM loads what detectors need."""
     from workbench import detector, sender
     from workbench.broker import Topics, ensure_topics
     from workbench.class_archive import recording
