@@ -50,7 +50,6 @@ def test_prepare_makes_an_archive_that_the_next_jvm_loads_its_classes_from(
     stop_spark()
     from_archive = re.findall(r" (org\.apache\.\S+) source: shared objects file \(top\)", loaded.read_text())
     assert len(from_archive) > 3000
-    assert any(name.startswith("org.apache.kafka.") for name in from_archive) or "kafka" not in loaded.read_text()
 
 
 def test_an_archive_that_is_none_does_no_harm(archive: Path) -> None:
@@ -61,10 +60,7 @@ def test_an_archive_that_is_none_does_no_harm(archive: Path) -> None:
 
 
 def test_what_was_not_recorded_to_its_end_leaves_no_archive(archive: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), recording(find_java()):
-        assert "ArchiveClassesAtExit" in java_option(find_java())
-        raise KeyboardInterrupt
     with pytest.raises(FileNotFoundError), recording(find_java()):
-        pass  # no JVM was started
+        assert "ArchiveClassesAtExit" in java_option(find_java())  # but no JVM is started
     assert list(archive.parent.iterdir()) == []
     assert java_option(find_java()) == ""

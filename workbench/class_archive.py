@@ -35,7 +35,7 @@ def archive_path(java: Java) -> Path:
 
 
 def java_option(java: Java) -> str:
-    """The option, quoted, for Spark's JVM to use the archive, or inside `recording` to make it; empty without either."""
+    """The option, quoted, for Spark's JVM to use the archive, or inside `recording` to make it. Empty without one."""
     if _recorded is not None:
         return shlex.quote(f"-XX:ArchiveClassesAtExit={_recorded}")
     path = archive_path(java)
