@@ -98,7 +98,7 @@ def test_the_figures_are_what_was_sent_flagged_and_rejected(
         assert found[f"workbench_dead_letters_total{{reason={reason}}}"] == reasons.get(reason, 0)
     assert found["workbench_lag_clicks{partition=0}"] == found["workbench_lag_clicks{partition=1}"] == 0
     assert found["workbench_dropped_rows_total"] == found["workbench_restarts_total"] == 0
-    assert found["workbench_unreadable_records_total"] == 0
+    assert found["workbench_lost_clicks_total"] == found["workbench_unreadable_records_total"] == 0
     assert found["workbench_rule_info{rule_id=3-in-10s}"] == 1
     assert (
         found["workbench_detector_running"] == found["workbench_broker_up"] == found["workbench_verdict_feed_up"] == 1
