@@ -127,8 +127,8 @@ class Checkpoint:
             self._write()
         for path, head in self._begin_files():
             lines = path.read_text().splitlines(keepends=True)
+            path.with_name(f".{path.name}.crc").unlink(missing_ok=True)  # of what is in it by now
             _write_whole(path, "".join(lines[:head] + [_passed_over(line, topic, lost) for line in lines[head:]]))
-            path.with_name(f".{path.name}.crc").unlink(missing_ok=True)  # of what was in it before
 
     def _begin_files(self) -> list[tuple[Path, int]]:
         """Spark's files that say where a query goes on, and how many lines of each come before the offsets.
@@ -243,9 +243,14 @@ def _hold(path: Path) -> IO[str]:
         raise DetectorError(
             f"another detector (process {holder}) uses the checkpoint {path}. Fix: stop it, or name another folder"
         ) from None
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
+    try:
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+    except OSError:
+        with contextlib.suppress(OSError):  # it tries once more to write
+            handle.close()
+        raise
     return handle
 
 

@@ -18,7 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
 
-from workbench import ticks
+from workbench import lost_clicks, ticks
 from workbench.broker import Connection, Topics, begin_offsets, end_offsets, ensure_topics, topic_id
 from workbench.checkpoint import Checkpoint
 from workbench.click_source import Tolerance
@@ -26,6 +26,7 @@ from workbench.cluster import check_master
 from workbench.errors import BrokerError, DetectorError, NotCaughtUp, RuleError, WorkbenchError
 from workbench.hand_over import HandOver
 from workbench.judging import Judging, judged_at_start, pass_over_lost
+from workbench.lost_clicks import Overtaken
 from workbench.positions import CatchUp, Positions
 from workbench.progress import Progress, ProgressLog
 from workbench.rule import Rule, duration, format_duration
@@ -78,7 +79,8 @@ def start(
         none, must then be storage that all its machines share, under one path.
     on_lost_clicks
         Where the topic has deleted clicks that come next by the checkpoint: "fail", or "go_on" without them, which is
-        logged and counted in `Progress.lost_clicks`.
+        logged and counted in `Progress.lost_clicks`. A running detector that is so far behind fails either way: Spark
+        would wait for those clicks for ever. Start it again.
 
     Topics that do not exist are created with two partitions.
 
@@ -289,7 +291,7 @@ class Detector:
             self._clean_up()
 
     def _watch(self) -> None:
-        idle = IdleWatch(self._starting_offsets, ticks.IDLE_AFTER_S)
+        idle, overtaken = IdleWatch(self._starting_offsets, ticks.IDLE_AFTER_S), Overtaken()
         next_look = time.monotonic()
         while not self._ending.is_set():
             if dropped := self._judging.look():
@@ -302,8 +304,9 @@ class Detector:
                 next_look = time.monotonic() + _TICK_EVERY_S
                 try:
                     self._tick(idle)
+                    self._refuse_lost(overtaken)
                 except BrokerError as error:  # Spark waits for a broker that is away for a while, and so does this
-                    _log.warning("Partitions that may be idle get no ticks: %s", error)
+                    _log.warning("The clicks topic cannot be looked at: %s", error)
             if self._asked.wait(_LOOK_EVERY_S) and self._change is not None and not self._ending.is_set():
                 self._asked.clear()
                 (rule, change), self._change = self._change, None
@@ -324,6 +327,13 @@ class Detector:
         if wanting and (times := self._positions.last_received(busy)):
             slowest = min(times.values())
             idle.ticked(send_ticks(self.connection, self.topics.clicks, dict.fromkeys(wanting, slowest)))
+
+    def _refuse_lost(self, overtaken: Overtaken) -> None:
+        begins, ends = (look(self.topics.clicks) for look in (self._positions.begins, self._positions.ends))
+        self._log.reached(self._log.committed or {})
+        if any(self._log.judged.get(number, 0) < at for number, at in begins.items()):  # it may be further by now
+            self._log.reached(self._positions.judged())
+        lost_clicks.refuse(self.topics.clicks, overtaken.look(begins, self._log.judged, ends))
 
     def _clean_up(self) -> None:
         try:

@@ -106,6 +106,12 @@ class Positions:
             ends = self._consumer.end_offsets(self._partitions[topic])
         return {place.partition: offset for place, offset in ends.items()}
 
+    def begins(self, topic: str) -> dict[int, int]:
+        """The offset of the first record that each partition still has."""
+        with self._reading():
+            begins = self._consumer.beginning_offsets(self._partitions[topic])
+        return {place.partition: offset for place, offset in begins.items()}
+
     def ends_of_clicks(self) -> dict[int, int]:
         """The same, of the clicks topic."""
         return self.ends(self._topics.clicks)

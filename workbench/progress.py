@@ -146,6 +146,11 @@ class ProgressLog:
         for number, offset in judged.items():
             self._judged[number] = max(self._judged.get(number, 0), offset)
 
+    @property
+    def judged(self) -> dict[int, int]:
+        """About how far each partition is judged."""
+        return dict(self._judged)
+
     def last(self, state: str) -> Progress:
         """The progress of a detector that has ended: the one last looked at."""
         found = self._latest
