@@ -276,3 +276,11 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_a_negative_timedelta_is_no_duration() -> None:
     with pytest.raises(RuleError, match="negative"):
         duration(timedelta(seconds=-1))
+
+
+def test_pages_whose_names_differ_behind_a_nul_are_different_pages() -> None:
+    sessions, urls = ["s", "s\0", "s\0x", "s", "s␀0"], ["/", "/", "/", "/\0", "/"]
+    clicks = pd.DataFrame({"click_id": list("abcde"), "session_id": sessions, "url": urls})
+    clicks["ts"] = pd.Timestamp("2026-01-02", tz="UTC")
+    assert judge(clicks, Rule("10s", 2))["clicks_in_window"].tolist() == [1] * 5
+    assert judge(pd.concat([clicks, clicks.assign(click_id=list("fghij"))]), Rule("10s", 2))["fraud"].all()

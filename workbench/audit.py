@@ -25,7 +25,7 @@ from workbench.broker import Connection, Topics, begin_offsets, end_offsets
 from workbench.clicks import TICK_VALUE, parse
 from workbench.errors import ClickError, RuleError, VerdictError
 from workbench.headers import Place, cause_of, hand_overs_before
-from workbench.rule import Rule, judge
+from workbench.rule import Rule, judge, whole
 from workbench.topic_records import records
 from workbench.verdict_table import read_fields
 from workbench.verdicts import dead_letter
@@ -158,7 +158,7 @@ def _read_verdicts(records: Iterator[Any], span: Span) -> _Verdicts:
         except VerdictError as error:
             unreadable.append(str(error))
             continue
-        ids.append(verdict.click_id)
+        ids.append(click_id := whole(verdict.click_id))
         rule_ids.append(texts.setdefault(verdict.rule_id, verdict.rule_id))
         fraud.append(verdict.fraud)
         revised.append(verdict.revised)
@@ -167,7 +167,7 @@ def _read_verdicts(records: Iterator[Any], span: Span) -> _Verdicts:
         inside.append(cause is None or begin.get(cause[0], 0) <= cause[1] < end.get(cause[0], 0))
         after.append(hand_overs_before(record.headers))
         if verdict.revised and cause is not None:
-            tipped[verdict.click_id] = cause
+            tipped[click_id] = cause
     flags = {"fraud": fraud, "revised": revised, "inside": inside}
     frame = pd.DataFrame(
         {
@@ -203,8 +203,8 @@ def _read_clicks(records: Iterator[Any], letters: dict[Place, str], tipping: set
             found.refused.append(f"{where}: {click.click_id}")
             continue
         if (place := (record.partition, record.offset)) in tipping:
-            found.tipping[place] = click.click_id
-        ids.append(click.click_id)
+            found.tipping[place] = whole(click.click_id)
+        ids.append(whole(click.click_id))
         sessions.append(texts.setdefault(click.session_id, click.session_id))
         urls.append(texts.setdefault(click.url, click.url))
         ts_us.append((click.ts - _EPOCH) // timedelta(microseconds=1))

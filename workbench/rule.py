@@ -20,7 +20,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,7 @@ __all__ = [
     "format_duration",
     "judge",
     "require_clicks",
+    "whole",
     "window_bounds",
 ]
 
@@ -244,11 +245,25 @@ def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     clicks = clicks.assign(ts=clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us"))
     once = clicks.drop_duplicates(_IDENTITY).sort_values("ts", kind="stable", ignore_index=True)
     ts_us = once["ts"].astype("int64").to_numpy()
-    group = once.groupby(["session_id", "url"], sort=False, observed=True).ngroup().to_numpy()
+    pages = [_told_apart(once["session_id"]), _told_apart(once["url"])]
+    group = once.groupby(pages, sort=False, observed=True).ngroup().to_numpy()
     order = np.lexsort((ts_us, group))
     count = np.empty(len(once), np.int64)
     count[order] = clicks_in_window(group[order], ts_us[order], rule)
     return once.assign(clicks_in_window=count, fraud=count >= rule.threshold)
+
+
+def whole(text: str) -> str:
+    """Write a text without NUL, and no two alike: to pandas, where it groups, a text ends at its first NUL.
+
+    >>> whole("s1"), whole("s1\\0"), whole("s1␀0")
+    ('s1', 's1␀0', 's1␀␀0')
+    """
+    return text.replace("␀", "␀␀").replace("\0", "␀0")
+
+
+def _told_apart(texts: pd.Series[Any]) -> pd.Series[Any]:
+    return texts.map(whole) if any("\0" in text for text in texts if isinstance(text, str)) else texts
 
 
 def require_clicks(clicks: pd.DataFrame) -> None:

@@ -131,7 +131,8 @@ TIMES_FAR_OFF: Final = {
 def odd_but_good(us: int) -> Iterator[bytes]:
     """Clicks that count although they look it: 1 MB of what nobody reads, NUL, text like JSON."""
     yield wire("odd-1", "odd", "/", us)[:-1] + b',"extra":"' + b"x" * (NEARLY_1_MB - 200) + b'"}'
-    yield wire("odd-2", "NUL\0", "/\0", us)
+    yield wire("odd-2\0", "odd\0", "/\0", us)
+    yield wire("odd-2", "odd\0", "/\0x", us)
     yield wire("odd-3", "odd", "/" + "x" * (LONGEST_TEXT - 1), us)
     yield wire("odd-4", "👩‍👩‍👧", "/\U0010ffff", us)
     yield wire("odd-5", "7", "{}", us)
