@@ -77,7 +77,7 @@ def write(engines: list[Engine], runs: Runs, failed: Mapping[str, str], sizes: S
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
         f"Python {platform.python_version()}; {max(map(len, runs.values()))} rounds, seed {seed}; in each run "
         f"{sizes.warm_up:,} clicks to warm up, {sizes.backlog:,} drained, then {sizes.rate:,.0f} a second, of which "
-        f"{sizes.seconds:.0f} s count. Each engine got {clicks:,} clicks in all, {flagged / clicks:.0%} of them flagged."
+        f"{sizes.seconds:.0f} s count. Each engine got {clicks:,} clicks in all, {flagged / clicks:.0%} of them fraud."
     )
     part = f"{MARKS[0]}\n{told}\n\n{text_table(engines, runs, failed)}\n{MARKS[1]}"
     text = README.read_text("utf-8")

@@ -16,7 +16,7 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from peer_engines import ENGINES, EngineFailed, Running
+from peer_engines import ENGINES, EngineFailed
 from peer_runs import Run, Sizes, measure
 from peer_table import text_table, write
 from rig import private_broker

@@ -2,8 +2,8 @@
 
     python quix_rule.py BOOTSTRAP CLICKS VERDICTS DEAD-LETTERS
 
-State is read and written whole, as JSON, at each click: kept as a plain list, a bot's page would make that ever slower.
-So of each second only the first and the last clicks stay, as many as can matter to any window that begins or ends in it.
+State is read and written whole, as JSON, at each click: as a plain list, a bot's page would make that ever slower.
+So of each second only the first and the last clicks stay: enough for any window that begins or ends in it.
 """
 
 from __future__ import annotations
