@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -98,6 +99,7 @@ def _draw(engines: list[Engine], runs: Runs) -> None:
         text = [f"{value:,.0f}" for value in x]
         bar = go.Bar(x=x, y=labels, orientation="h", marker_color=colours, text=text, textposition="outside")
         figure.add_trace(bar.update(cliponaxis=False, showlegend=False, textfont_color=INK), 1, column)
+        figure.update_xaxes(range=[0, 1.3 * max(x)], row=1, col=column)  # room for the figures beside the bars
 
     bars(1, lambda run: run.clicks_per_s)
     low, high = values(lambda run: run.p50_ms), values(lambda run: run.p99_ms)
@@ -115,7 +117,10 @@ def _draw(engines: list[Engine], runs: Runs) -> None:
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": 13, "color": INK})
     figure.update_xaxes(title_text="clicks/s while a backlog drains (more is better)", row=1, col=1)
-    figure.update_xaxes(title_text="ms from send to verdict, 1,000 clicks/s (less is better)", type="log", row=1, col=2)
+    figure.update_xaxes(
+        title_text="ms from send to verdict, 1,000 clicks/s (less is better)", type="log", dtick=1, row=1, col=2
+    )
+    figure.update_xaxes(range=[math.log10(min(low) / 3), math.log10(max(high) * 5)], row=1, col=2)
     figure.update_xaxes(title_text="peak memory, MB (less is better)", row=1, col=3)
     with browser_page(1160, 200 + 44 * len(engines)) as (page, _):
         page.set_content(figure.to_html(config=CONFIG, include_plotlyjs=True))
