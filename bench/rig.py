@@ -21,8 +21,9 @@ from workbench.runtime import stop_spark
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import oracle
+from browser import browser_page
 
-__all__ = ["Reader", "oracle", "paced", "percentiles", "private_broker"]
+__all__ = ["Reader", "browser_page", "oracle", "paced", "percentiles", "private_broker"]
 
 Floats = npt.NDArray[np.float64]
 
