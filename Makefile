@@ -3,6 +3,8 @@
 # make test    lint, types and all tests
 # make setup   only set up: .venv and the jars of the embedded broker and of Spark's Kafka connector
 # make coverage   how much of the pure modules the pure tests run; fails below 95%
+# make bench   the same rule on other engines, beside the detector: bench/README.md (25 minutes; fetches the engines)
+# make soak    does anything grow in 20 minutes of steady load?
 # make lock    renew requirements.lock and environment.yml from pyproject.toml
 # make notebooks   store the notebooks' checked outputs anew, and drop all others
 # make clean   delete what the above made in this folder (jars, broker data and logs live in the user's folders)
@@ -13,7 +15,7 @@ STAMP := .venv/set-up
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run lab test coverage setup lock notebooks clean
+.PHONY: run lab test coverage bench soak setup lock notebooks clean
 .DELETE_ON_ERROR:
 
 run: $(STAMP)
@@ -34,6 +36,12 @@ test: $(STAMP)
 
 coverage: $(STAMP)
 	@$(BIN)/python tools/coverage.py
+
+bench: $(STAMP)
+	@$(BIN)/python bench/peers.py --write
+
+soak: $(STAMP)
+	@$(BIN)/python bench/soak.py --minutes 20 --rate 1000 --csv out/soak.csv --chart docs/soak.png
 
 setup: $(STAMP)
 
