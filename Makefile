@@ -3,7 +3,7 @@
 # make test    lint, types and all tests
 # make setup   only set up: .venv and the jars of the embedded broker and of Spark's Kafka connector
 # make coverage   how much of the pure modules the pure tests run; fails below 95%
-# make bench   the same rule on other engines, beside the detector: bench/README.md (25 minutes; fetches the engines)
+# make bench   the same rule on other engines, beside the detector: bench/README.md (15 minutes; fetches them)
 # make soak    does anything grow in 20 minutes of steady load?
 # make lock    renew requirements.lock and environment.yml from pyproject.toml
 # make notebooks   store the notebooks' checked outputs anew, and drop all others
@@ -38,9 +38,11 @@ coverage: $(STAMP)
 	@$(BIN)/python tools/coverage.py
 
 bench: $(STAMP)
+	@sh tools/system.sh chromium
 	@$(BIN)/python bench/peers.py --write
 
 soak: $(STAMP)
+	@sh tools/system.sh chromium
 	@$(BIN)/python bench/soak.py --minutes 20 --rate 1000 --csv out/soak.csv --chart docs/soak.png
 
 setup: $(STAMP)
