@@ -43,7 +43,7 @@ def judged(spark: SparkSession, values: list[bytes], key: bytes = b"s1") -> list
         click = parsed(value)
         at = click.ts if click and click.ts.year > 1970 else datetime.now(UTC)
         rows.append((key, value, 0, offset, at))
-    found = Sorting(Tolerance("24h", "24h"), timedelta(minutes=1))(spark.createDataFrame(rows, SCHEMA))
+    found = Sorting(Tolerance("24h", "24h"))(spark.createDataFrame(rows, SCHEMA))
     return [row.asDict(recursive=True) for row in found.orderBy("click.offset").collect()]
 
 

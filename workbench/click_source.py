@@ -28,6 +28,7 @@ LONGEST_QUOTE = 65_536
 """Characters of a rejected record that its dead letter carries: well under what a broker takes as one record."""
 
 _MICROS = timedelta(microseconds=1)
+_SKEW = timedelta(seconds=60)  # how far the clocks that date records may be ahead of the one here
 # What from_json gives as text though it was none in the record: numbers, booleans, objects, arrays.
 _MAYBE_NOT_TEXT = r"^(-?[0-9][0-9.eE+-]*|true|false|[{\[].*)$"
 # from_json takes the first of several values. Most records end with their first brace, and need no closer look.
@@ -85,13 +86,10 @@ class ClickSource:
         connection: Connection,
         topic: str,
         tolerance: Tolerance,
-        checkpoint_every: timedelta,
     ) -> None:
-        # current_timestamp() stands still between checkpoints, so a click may be as far ahead of it as one takes.
-        span = checkpoint_every + duration(tolerance.ahead)
-        self._delay = f"{(span + duration(tolerance.late)) // _MICROS} microseconds"
+        self._delay = f"{tolerance.late_us + tolerance.ahead_us + _SKEW // _MICROS} microseconds"
         self._spark, self._connection, self._topic = spark, connection, topic
-        self._sorted_out = Sorting(tolerance, span)
+        self._sorted_out = Sorting(tolerance)
 
     def read(self, starting_offsets: Mapping[int, int]) -> DataFrame:
         """The rows of each partition from its offset on."""
@@ -117,7 +115,7 @@ class Sorting:
     To build the expressions takes a thousand calls to the JVM, half a second in a busy one: they are built once.
     """
 
-    def __init__(self, tolerance: Tolerance, span: timedelta) -> None:
+    def __init__(self, tolerance: Tolerance) -> None:
         schema = ", ".join(f"{name} string" for name in (*_IDS, "ts"))
         text = F.col("value").cast("string")
         received = F.col("timestamp").alias("received")
@@ -130,7 +128,8 @@ class Sorting:
         wrong = {name: ~_is_text(name, text) for name in _IDS} | {"ts": F.col("event_time").isNull()}
         is_one = _is_one_value(text)
         behind_us = F.unix_micros("received") - F.unix_micros("event_time")
-        horizon = F.current_timestamp() + F.make_interval(secs=F.lit(span.total_seconds()))
+        now = _clock()
+        horizon = F.timestamp_micros(F.unix_micros(now) + tolerance.ahead_us + _SKEW // _MICROS)
         tick = (F.col("key") == F.lit(TICK_KEY)) & (F.col("value") == F.lit(TICK_VALUE))
         early = (behind_us < -tolerance.ahead_us) | (F.col("event_time") > horizon)
         self._reason = (
@@ -149,7 +148,7 @@ class Sorting:
         quoted = F.when(F.is_valid_utf8(text), text).otherwise(F.concat(F.lit("base64:"), F.base64("value")))
         valid = F.col("reason").isNull()
         # A record that cannot be judged must not move the watermark further than the clock.
-        stand_in = F.when(F.col("received") > horizon, F.current_timestamp()).otherwise(F.col("received"))
+        stand_in = F.when(F.col("received") > horizon, now).otherwise(F.col("received"))
         ts = F.when(valid, F.col("event_time")).otherwise(stand_in)
         rejected = F.struct("reason", detail.alias("detail"), F.left(quoted, F.lit(LONGEST_QUOTE)).alias("value"))
         click = F.struct(
@@ -170,6 +169,16 @@ class Sorting:
         """Rows as `ClickSource` describes them."""
         parsed = raw.select(*self._parsed).select(*self._fields).withColumn("event_time", self._event_time)
         return parsed.withColumn("reason", self._reason).select(*self._row)
+
+
+def _clock() -> Column:
+    """The time at which a row is read.
+
+    current_timestamp() would be the time of the last checkpoint, and a number in the text of the generated code: that
+    is then another text after each checkpoint, to be compiled anew and run cold.
+    """
+    millis = F.java_method(F.lit("java.lang.System"), F.lit("currentTimeMillis"))
+    return F.timestamp_millis(millis.cast("bigint"))
 
 
 def _event_time(name: str) -> Column:

@@ -117,7 +117,7 @@ class Judging:
                 stop_spark()  # what it holds of the cluster is free again, and the next start reads settings anew
                 raise
         if not self._ending.is_set():
-            self._source = ClickSource(session, self._connection, self._topics.clicks, self._tolerance, self._every)
+            self._source = ClickSource(session, self._connection, self._topics.clicks, self._tolerance)
             hand_over = self._checkpoint.hand_over
             self._start_query(self._clicks(hand_over.begin if hand_over else self._starting_offsets))
 
