@@ -26,7 +26,7 @@ SEED = 20261127
 
 def delete_up_to(connection: Connection, topic: str, offsets: dict[int, int]) -> None:
     """Do what retention does: from now on each partition begins there."""
-    admin = AdminClient(connection.librdkafka())
+    admin = AdminClient({**connection.librdkafka()})
     asked = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
     for done in admin.delete_records(asked).values():
         done.result(30)
