@@ -89,6 +89,23 @@ def test_a_checkpoint_written_halfway_is_as_it_was_before(tmp_path: Path) -> Non
     again.close()
 
 
+def test_a_checkpoint_knows_where_it_began_though_spark_never_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    first = Checkpoint(path, IDENTITY, scratch=tmp_path, begin={0: 7, 1: 0})
+    assert first.begins_at("clicks") == {}
+    first.close()
+    again = Checkpoint(path, IDENTITY, scratch=tmp_path, begin={0: 99, 1: 98})
+    assert again.begin == again.begins_at("clicks") == {0: 7, 1: 0}
+    again.pass_over("clicks", {0: range(7, 20)})
+    again.close()
+    last = Checkpoint(path, IDENTITY, scratch=tmp_path, begin={0: 99, 1: 98})
+    assert last.begins_at("clicks") == {0: 20, 1: 0}
+    last.close()
+    (path / "workbench.json").write_text(json.dumps({**IDENTITY, "begin": {"0": "x"}}))
+    with pytest.raises(CheckpointMismatch, match="does not say where it began"):
+        Checkpoint(path, IDENTITY, scratch=tmp_path)
+
+
 def test_a_hand_over_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state"
     Checkpoint(path, IDENTITY, scratch=tmp_path).close()

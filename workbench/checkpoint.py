@@ -32,6 +32,7 @@ __all__ = ["Checkpoint", "disk_full"]
 _IDENTITY = "workbench.json"
 _LOCK = "workbench.lock"
 _HAND_OVER = "hand_over"
+_BEGIN = "begin"
 _CHECKSUM = "sha256"
 _FIX = "Fix: put a sound copy of the folder there, or begin anew with fresh=True (--fresh), which moves it aside"
 
@@ -45,13 +46,21 @@ class Checkpoint:
     path: the folder, made if it is not there; None for a throw-away one below `scratch`, gone at `close()`.
     identity: what the state is for. It must equal that of a folder which has state already.
     fresh: move the state that is there aside, to `<path>.before`, and begin anew.
+    begin: the offset of each partition where a first rule begins. That of a folder which was made before wins: what
+    came since is to be judged, though Spark may have ended before it had written anything.
 
     Raises CheckpointMismatch naming both values of each difference, or what is damaged; DetectorError when another
     process uses the folder or its disk is full.
     """
 
     def __init__(
-        self, path: Path | None, identity: Mapping[str, object], *, scratch: Path, fresh: bool = False
+        self,
+        path: Path | None,
+        identity: Mapping[str, object],
+        *,
+        scratch: Path,
+        fresh: bool = False,
+        begin: Mapping[int, int] | None = None,
     ) -> None:
         self._throw_away = path is None
         if path is None:
@@ -66,6 +75,7 @@ class Checkpoint:
             self._identity = dict(identity)
             found = self._read_identity()
             self.hand_over = self._read_hand_over(found or {})
+            self.begin = self._read_begin(found or {}) or dict(begin or {})
             self.resumed = found is not None
             if found is None:
                 self._write()
@@ -116,15 +126,15 @@ class Checkpoint:
 
     def begins_at(self, topic: str) -> dict[int, int]:
         """Where a query on this checkpoint begins to read each partition; of a new checkpoint nothing is known."""
-        begin = self.hand_over.begin if self.hand_over else {}
+        begin = self.hand_over.begin if self.hand_over else self.begin if self.resumed else {}
         return {**begin, **self.committed(topic)}
 
     def pass_over(self, topic: str, lost: Mapping[int, range]) -> None:
         """Let a query on this checkpoint begin behind these offsets. Its state stays as it is."""
+        self.begin = _behind(lost, self.begin)
         if self.hand_over is not None:
-            begin = {n: max(at, lost[n].stop) if n in lost else at for n, at in self.hand_over.begin.items()}
-            self.hand_over = replace(self.hand_over, begin=begin)
-            self._write()
+            self.hand_over = replace(self.hand_over, begin=_behind(lost, self.hand_over.begin))
+        self._write()
         for path, head in self._begin_files():
             lines = path.read_text().splitlines(keepends=True)
             path.with_name(f".{path.name}.crc").unlink(missing_ok=True)  # of what is in it by now
@@ -176,8 +186,18 @@ class Checkpoint:
                 f"{self.path / _IDENTITY} has a hand-over that cannot be read ({error!r}). {_FIX}"
             ) from error
 
+    def _read_begin(self, found: dict[str, object]) -> dict[int, int]:
+        stored: Any = found.pop(_BEGIN, {})
+        try:
+            return {int(number): int(offset) for number, offset in stored.items()}
+        except (TypeError, ValueError, AttributeError) as error:
+            raise CheckpointMismatch(
+                f"{self.path / _IDENTITY} does not say where it began ({error!r}). {_FIX}"
+            ) from error
+
     def _write(self) -> None:
-        stored = {**self._identity, **({_HAND_OVER: self.hand_over.to_json()} if self.hand_over else {})}
+        stored = {**self._identity, _BEGIN: {str(number): offset for number, offset in self.begin.items()}}
+        stored |= {_HAND_OVER: self.hand_over.to_json()} if self.hand_over else {}
         stored[_CHECKSUM] = _checksum(stored)
         _write_whole(self.path / _IDENTITY, json.dumps(stored, indent=2) + "\n")
 
@@ -219,6 +239,11 @@ def _told_when_full(path: Path) -> Iterator[None]:
         if error.errno != errno.ENOSPC:
             raise
         raise disk_full(path) from error
+
+
+def _behind(lost: Mapping[int, range], offsets: Mapping[int, int]) -> dict[int, int]:
+    """The same offsets, with none in what is lost."""
+    return {number: max(at, lost[number].stop) if number in lost else at for number, at in offsets.items()}
 
 
 def _passed_over(line: str, topic: str, lost: Mapping[int, range]) -> str:

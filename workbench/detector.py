@@ -131,7 +131,7 @@ class Detector:
         self.topics, self.connection, self._master = topics, connection, master
         partitions = ensure_topics(connection, topics)
         offsets = begin_offsets if starting == "earliest" else end_offsets
-        self._starting_offsets = offsets(connection, topics.clicks)
+        begin = offsets(connection, topics.clicks)
         identity = {
             "rule": rule.rule_id,
             "clicks": topics.clicks,
@@ -140,12 +140,14 @@ class Detector:
             "late": format_duration(duration(tolerance.late)),
             "ahead": format_duration(duration(tolerance.ahead)),
         }
-        self._checkpoint = Checkpoint(checkpoint, identity, scratch=state_dir() / "checkpoints", fresh=fresh)
+        scratch = state_dir() / "checkpoints"
+        self._checkpoint = Checkpoint(checkpoint, identity, scratch=scratch, fresh=fresh, begin=begin)
         self._started, self._ending, self._asked = threading.Event(), threading.Event(), threading.Event()
         self._one_change = threading.Lock()
         self._change: tuple[Rule, Future[HandOver]] | None = None
         try:
             lost = pass_over_lost(self._checkpoint, connection, topics.clicks, on_lost_clicks)
+            self._starting_offsets = self._checkpoint.begin
             begun = judged_at_start(self._checkpoint, topics, self._starting_offsets)
             self._positions = Positions(connection, topics, partitions)
             self._log = ProgressLog(topics.clicks, begun.upto, self._outcome_counts())

@@ -15,11 +15,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import oracle
 import pytest
 from crashing import clicks_coming, hold_exact, outcomes, until_first_outcome
-from detecting import until
+from detecting import Start, send, until
 
 from workbench.broker import Connection, Topics, end_offsets, partitions_of
 from workbench.hand_over import Judged
@@ -66,6 +68,22 @@ class Detectors:
     def saves(self, number: int) -> bool:
         """Whether state of the checkpoint of this number is being saved, or has been."""
         return any((self.state / "0" / "state").glob(f"*/*/{number + 1}*"))
+
+
+def test_what_came_before_spark_had_begun_is_judged_when_the_detector_starts_again(
+    connection: Connection, topics: Topics, begin: Start, tmp_path: Path
+) -> None:
+    records = oracle.hostile(600, SEED, datetime.now(UTC) - timedelta(seconds=3))
+    send(connection, topics, records[:200])
+    begin(checkpoint=tmp_path / "state", starting="latest").stop()  # at once: Spark has written nothing yet
+    assert not (tmp_path / "state" / "0" / "sources").exists()
+    since = end_offsets(connection, topics.clicks)
+    send(connection, topics, records[200:])
+    begin(checkpoint=tmp_path / "state", starting="latest").wait_until_caught_up("60s")
+    messages = oracle.read(connection.bootstrap, topics.clicks, since)
+    answer = oracle.compare(connection.bootstrap, topics, clicks=messages)
+    assert answer.exact
+    assert answer.clicks > 350
 
 
 @pytest.mark.timeout(1200)
