@@ -1,7 +1,7 @@
 # make run     set everything up, then watch bots being caught live and get a report
 # make lab     open the notebooks in JupyterLab
 # make test    lint, types and all tests
-# make setup   only set up: .venv and the jars of the embedded broker and of Spark's Kafka connector
+# make setup   only set up: .venv, the jars of the embedded broker and of Spark's Kafka connector, Spark's classes
 # make coverage   how much of the pure modules the pure tests run; fails below 95%
 # make bench   the same rule on other engines, beside the detector: bench/README.md (15 minutes; fetches them)
 # make soak    does anything grow in 20 minutes of steady load?
