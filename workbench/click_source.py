@@ -31,8 +31,6 @@ _MICROS = timedelta(microseconds=1)
 _SKEW = timedelta(seconds=60)  # how far the clocks that date records may be ahead of the one here
 # What from_json gives as text though it was none in the record: numbers, booleans, objects, arrays.
 _MAYBE_NOT_TEXT = r"^(-?[0-9][0-9.eE+-]*|true|false|[{\[].*)$"
-# from_json takes the first of several values. Most records end with their first brace, and need no closer look.
-_ENDS_WITH_ITS_FIRST_BRACE = r"^[^}]*\}[ \t\r\n]*\z"
 # Half of a surrogate pair, as an escape: from_json makes a question mark of it. Before it are backslashes in pairs.
 _HALF_A_PAIR = (
     r"(?<!\\)(?:\\\\)*(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
@@ -191,14 +189,19 @@ def _is_text(name: str, record: Column) -> Column:
     field = F.col(name)
     kind = F.schema_of_variant(F.try_variant_get(F.try_parse_json(record), f"$.{name}", "variant"))
     is_text = F.when(field.rlike(_MAYBE_NOT_TEXT), F.coalesce(kind == "STRING", F.lit(False))).otherwise(True)
-    is_whole = F.when(field.contains("?"), ~record.rlike(_HALF_A_PAIR)).otherwise(True)
+    is_whole = F.when(field.contains("?") & record.contains("\\u"), ~record.rlike(_HALF_A_PAIR)).otherwise(True)
     return F.coalesce(F.length(field).between(1, LONGEST_TEXT) & is_text & is_whole, F.lit(False))
 
 
 def _is_one_value(record: Column) -> Column:
-    """Whether a record is UTF-8 and nothing comes after its JSON object. Bytes that are none, from_json replaces."""
+    """Whether a record is UTF-8 and nothing comes after its JSON object.
+
+    from_json replaces bytes that are no UTF-8, and takes the first of several values. Most records end with their first
+    brace: to see that is cheap, and such a record has nothing behind its object.
+    """
+    ends_with_its_first_brace = record == F.concat(F.substring_index(record, "}", 1), F.lit("}"))
     alone = F.json_array_length(F.concat(F.lit("["), record, F.lit(",0]"))) == 2
-    is_alone = F.when(record.rlike(_ENDS_WITH_ITS_FIRST_BRACE), True).otherwise(F.coalesce(alone, F.lit(False)))
+    is_alone = F.when(ends_with_its_first_brace, True).otherwise(F.coalesce(alone, F.lit(False)))
     return F.coalesce(F.is_valid_utf8(record) & is_alone, F.lit(False))
 
 
