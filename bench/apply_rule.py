@@ -54,8 +54,9 @@ def main() -> None:
             handle.wait_until_caught_up("120s")
             dropped = handle.progress.dropped_by_watermark
         written = np.sort([m.timestamp()[1] / 1000 for m in oracle.read(connection.bootstrap, topics.verdicts)])
-        for at, rule in called:
-            near = written[(written > at) & (written < at + 12)]
+        until = [at for at, _ in called[1:]] + [np.inf]
+        for (at, rule), next_call in zip(called, until, strict=True):
+            near = written[(written > at) & (written < min(at + 12, next_call))]
             gaps = np.diff(near)
             longest = int(gaps.argmax())
             print(
