@@ -1,8 +1,8 @@
 """An archive of the classes that Spark's JVM loads, as an earlier JVM had them: read, verified, laid out. Starts none.
 
-A third of a detector's start is the loading of some 20,000 classes. The JVM maps them from the archive instead
-("class data sharing"), and falls back to the jars where the archive is not of the same Java, jars and collector, or is
-damaged. `workbench prepare` makes it.
+A fifth of a detector's start is the loading of thousands of classes. The JVM maps them from the archive instead ("class
+data sharing"), and falls back to the jars where the archive is not of the same Java, jars and collector, or is damaged.
+`workbench prepare` makes it.
 """
 
 from __future__ import annotations
