@@ -43,7 +43,7 @@ bench: $(STAMP)
 
 soak: $(STAMP)
 	@sh tools/system.sh chromium
-	@$(BIN)/python bench/soak.py --minutes 20 --rate 1000 --csv out/soak.csv --chart docs/soak.png
+	@$(BIN)/python bench/soak.py
 
 setup: $(STAMP)
 

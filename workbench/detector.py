@@ -147,8 +147,7 @@ class Detector:
         self._change: tuple[Rule, Future[HandOver]] | None = None
         try:
             lost = pass_over_lost(self._checkpoint, connection, topics.clicks, on_lost_clicks)
-            self._starting_offsets = self._checkpoint.begin
-            begun = judged_at_start(self._checkpoint, topics, self._starting_offsets)
+            begun = judged_at_start(self._checkpoint, topics)
             self._positions = Positions(connection, topics, partitions)
             self._log = ProgressLog(topics.clicks, begun.upto, self._outcome_counts())
             self._log.lost_clicks = lost
@@ -156,7 +155,6 @@ class Detector:
                 rule,
                 connection,
                 topics,
-                self._starting_offsets,
                 begun,
                 self._checkpoint,
                 checkpoint_every,
@@ -293,7 +291,7 @@ class Detector:
             self._clean_up()
 
     def _watch(self) -> None:
-        idle, overtaken = IdleWatch(self._starting_offsets, ticks.IDLE_AFTER_S), Overtaken()
+        idle, overtaken = IdleWatch(self._checkpoint.begin, ticks.IDLE_AFTER_S), Overtaken()
         next_look = time.monotonic()
         while not self._ending.is_set():
             if dropped := self._judging.look():
@@ -305,8 +303,9 @@ class Detector:
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + _TICK_EVERY_S
                 try:
-                    self._tick(idle)
-                    self._refuse_lost(overtaken)
+                    ends = self._positions.ends(self.topics.clicks)
+                    self._tick(idle, ends)
+                    self._refuse_lost(overtaken, ends)
                 except BrokerError as error:  # Spark waits for a broker that is away for a while, and so does this
                     _log.warning("The clicks topic cannot be looked at: %s", error)
             if self._asked.wait(_LOOK_EVERY_S) and self._change is not None and not self._ending.is_set():
@@ -324,14 +323,14 @@ class Detector:
             failure.__cause__ = error
             change.set_exception(failure)
 
-    def _tick(self, idle: IdleWatch) -> None:
-        wanting, busy = idle.look(self._positions.ends(self.topics.clicks))
+    def _tick(self, idle: IdleWatch, ends: Mapping[int, int]) -> None:
+        wanting, busy = idle.look(ends)
         if wanting and (times := self._positions.last_received(busy)):
             slowest = min(times.values())
             idle.ticked(send_ticks(self.connection, self.topics.clicks, dict.fromkeys(wanting, slowest)))
 
-    def _refuse_lost(self, overtaken: Overtaken) -> None:
-        begins, ends = (look(self.topics.clicks) for look in (self._positions.begins, self._positions.ends))
+    def _refuse_lost(self, overtaken: Overtaken, ends: Mapping[int, int]) -> None:
+        begins = self._positions.begins(self.topics.clicks)
         self._log.reached(self._log.committed or {})
         if any(self._log.judged.get(number, 0) < at for number, at in begins.items()):  # it may be further by now
             self._log.reached(self._positions.judged())

@@ -53,7 +53,7 @@ class _Reading:
 class Judging:
     """Judges the clicks of a topic by one rule at a time.
 
-    starting_offsets: where a first rule begins. begun: what is judged already.
+    begun: what is judged already. checkpoint: says where to begin, too.
     ending: set when the detector is to stop; waits end then.
     """
 
@@ -62,7 +62,6 @@ class Judging:
         rule: Rule,
         connection: Connection,
         topics: Topics,
-        starting_offsets: Mapping[int, int],
         begun: Judged,
         checkpoint: Checkpoint,
         checkpoint_every: timedelta,
@@ -72,7 +71,7 @@ class Judging:
         ending: threading.Event,
     ) -> None:
         self.rule = rule
-        self._connection, self._topics, self._starting_offsets = connection, topics, starting_offsets
+        self._connection, self._topics, self._starting_offsets = connection, topics, checkpoint.begin
         self._checkpoint, self._every, self._tolerance = checkpoint, checkpoint_every, tolerance
         self._positions, self._log, self._ending = positions, log, ending
         self._begun = begun
@@ -222,8 +221,8 @@ class Judging:
                 self._cluster.look()
         except DetectorError as failure:
             if self._cluster is None or self._ending.is_set() or not self._cluster.has_lost_one():
-                where = self._connection, self._topics.clicks, self._starting_offsets, self._checkpoint
-                raise query_failure.explain(failure, *where) from failure.__cause__
+                clicks = self._topics.clicks
+                raise query_failure.explain(failure, self._connection, clicks, self._checkpoint) from failure.__cause__
             self._restart(self._cluster, failure)
 
     def _restart(self, cluster: Cluster, failure: DetectorError) -> None:
@@ -255,12 +254,12 @@ class Judging:
                 ends, since = now, time.monotonic()
 
 
-def judged_at_start(checkpoint: Checkpoint, topics: Topics, starting_offsets: Mapping[int, int]) -> Judged:
-    """What is judged when a detector starts: what its checkpoint says, or all before the starting offsets."""
+def judged_at_start(checkpoint: Checkpoint, topics: Topics) -> Judged:
+    """What is judged when a detector starts: what its checkpoint says, or all before where it begins."""
     now_ms = int(time.time() * 1000) - 1
     begin = checkpoint.begins_at(topics.clicks)
     if checkpoint.hand_over is None:
-        return Judged(begin or starting_offsets, since_ms=now_ms)
+        return Judged(begin or checkpoint.begin, since_ms=now_ms)
     return checkpoint.hand_over.judged.advanced(begin, now_ms)
 
 

@@ -15,6 +15,8 @@ from workbench.main_job import leaving_nothing, unsecured
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from workbench.machine import Java
+
 __all__ = ["prepare"]
 
 _RATE = 500.0  # clicks a second
@@ -29,12 +31,13 @@ def prepare(args: Namespace) -> int:
 
     for name in ("kafka", "spark"):
         jars(name)
-    path = archive_path(find_java())
+    java = find_java()
+    path = archive_path(java)
     with locked(path.parent / "lock"):
         if not path.exists():
             say("Archiving Spark's classes, so that it starts sooner (half a minute, once) ...")
             try:
-                _archive()
+                _archive(java)
             except (WorkbenchError, OSError) as error:
                 say(f"Going on without: {error}")
                 return 0
@@ -42,13 +45,12 @@ def prepare(args: Namespace) -> int:
     return 0
 
 
-def _archive() -> None:
+def _archive(java: Java) -> None:
     """Run a detector on a broker of its own, through a change of the rule: so its JVM loads what detectors need."""
     from workbench import detector, sender
     from workbench.broker import Topics, ensure_topics
     from workbench.class_archive import recording
     from workbench.embedded import EmbeddedBroker
-    from workbench.machine import find_java
     from workbench.rule import Rule
     from workbench.runtime import stop_spark
     from workbench.traffic import Traffic
@@ -62,7 +64,7 @@ def _archive() -> None:
         stack.callback(broker.down)
         connection = broker.up()
         ensure_topics(connection, topics)
-        stack.enter_context(recording(find_java()))
+        stack.enter_context(recording(java))
         stack.callback(stop_spark, _EXIT_S)
         with detector.start(Rule(), connection, topics=topics, checkpoint_every="5s") as handle:
             handle.wait_until_started()

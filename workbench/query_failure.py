@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
 
 from workbench import lost_clicks
 from workbench.broker import Connection
@@ -15,17 +14,12 @@ __all__ = ["explain"]
 _FULL = "No space left on device"
 
 
-def explain(
-    failure: DetectorError, connection: Connection, topic: str, starting: Mapping[int, int], checkpoint: Checkpoint
-) -> DetectorError:
-    """The same failure, with its reason where it is one that is known.
-
-    starting: where the query began to read the clicks topic, unless the checkpoint says it.
-    """
+def explain(failure: DetectorError, connection: Connection, topic: str, checkpoint: Checkpoint) -> DetectorError:
+    """The same failure, with its reason where it is one that is known."""
     if _FULL in "".join(traceback.format_exception(failure)):
         return disk_full(checkpoint.path)
     try:
-        lost_clicks.refuse(topic, lost_clicks.find(connection, topic, checkpoint.begins_at(topic) or starting))
+        lost_clicks.refuse(topic, lost_clicks.find(connection, topic, checkpoint.begins_at(topic) or checkpoint.begin))
     except LostClicks as lost:
         return lost
     except (BrokerError, OSError, ValueError):
