@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from detecting import Start, send, until
 
 from workbench.broker import Connection, Topics, begin_offsets, end_offsets
 from workbench.errors import DetectorError, LostClicks
+from workbench.judging import Judging
 from workbench.rule import Rule
 
 pytestmark = pytest.mark.java
@@ -86,11 +88,19 @@ def test_clicks_deleted_while_the_detector_stood_still_are_named_and_passed_over
 
 
 def test_clicks_deleted_ahead_of_a_running_detector_make_it_fail_with_their_names(
-    connection: Connection, topics: Topics, begin: Start
+    connection: Connection, topics: Topics, begin: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    deleted, start_query = threading.Event(), Judging.start
+
+    def start_once_deleted(judging: Judging, master: str | None) -> None:
+        assert deleted.wait(60)
+        start_query(judging, master)
+
+    monkeypatch.setattr(Judging, "start", start_once_deleted)
     send(connection, topics, hostile(seconds_ago=25))
-    running = begin()  # where to begin is settled now, and Spark reads seconds later
+    running = begin()  # where to begin is settled now, and Spark begins to read when the first of it is gone
     delete_up_to(connection, topics.clicks, {0: 700, 1: 40})
+    deleted.set()
     with pytest.raises(LostClicks, match=r"740 records .*partition 0, offsets 0 to 699; partition 1, offsets 0 to 39"):
         running.wait_until_caught_up("120s")
     assert running.state == "failed"
