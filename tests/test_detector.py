@@ -17,7 +17,7 @@ from workbench.broker import Connection, Topics, ensure_topics, recreate_topics
 from workbench.click_source import Tolerance
 from workbench.clicks import TICK_KEY, TICK_VALUE
 from workbench.errors import CheckpointMismatch, DetectorError, NotCaughtUp, RuleError
-from workbench.query import CAP
+from workbench.query import SPARE
 from workbench.rule import Rule
 
 pytestmark = pytest.mark.java
@@ -186,7 +186,8 @@ def test_a_click_delivered_too_often_is_told_where_it_leaves_doubt(
     connection: Connection, topics: Topics, begin: Start
 ) -> None:
     base = now_us(timedelta(seconds=20)) // (10 * SECOND) * (10 * SECOND)
-    first, copies = click("first", "s", "/", base + 1), [click("again", "s", "/", base + 2)] * (CAP + 1)
+    kept = Rule().threshold + SPARE
+    first, copies = click("first", "s", "/", base + 1), [click("again", "s", "/", base + 2)] * (kept + 1)
     send(connection, topics, [first, *copies, click("last", "s", "/", base + 10 * SECOND)])
     begin().wait_until_caught_up("60s").stop()
     letters = [oracle.decoded(m) for m in oracle.read(connection.bootstrap, topics.dead_letters)]

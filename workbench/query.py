@@ -8,11 +8,12 @@ Clicks are grouped by session, URL and time: group k spans two windows, and each
     group k+1                 |--- before ---|--- after ----|
                                       ^ click t
 
-A group is named by its second half, `w`. The one in whose second half a click lies holds all of (t − window, t]: its
-verdict is read there. Of the first half only the latest `cap` clicks are kept, of the second half the earliest `cap`.
-Each half is one window long, hence: if t is past the cap-th earliest of its half, the window already holds `cap`
-clicks; if t − window is before the cap-th latest of the half before, likewise; otherwise each click that matters was
-kept. With cap ≥ threshold the verdict is exact, and the state of a session and URL is bounded whatever a bot does.
+A group is named by the `end` of its second half. The one in whose second half a click lies holds all of
+(t − window, t]: its verdict is read there. Of the first half only the latest `cap` clicks are kept, of the second half
+the earliest `cap`. Each half is one window long, hence: if t is past the cap-th earliest of its half, the window
+already holds `cap` clicks; if t − window is before the cap-th latest of the half before, likewise; otherwise each click
+that matters was kept. With cap ≥ threshold the verdict is exact, and the state of a session and URL is bounded whatever
+a bot does.
 
 In real-time mode the aggregation emits one updated row for each click that arrives. `last(click)` is that click. Its
 row yields one verdict for every kept later click which this arrival brings to exactly `threshold`, the revised ones,
@@ -40,10 +41,10 @@ if TYPE_CHECKING:
     from workbench.broker import Topics
     from workbench.hand_over import HandOver
 
-__all__ = ["CAP", "outcomes"]
+__all__ = ["SPARE", "outcomes"]
 
-CAP = 16
-"""Clicks kept of each half of a window, at the least; a higher threshold keeps as many as it needs."""
+SPARE = 6
+"""Clicks kept of each half beyond `threshold`: room for the copies of redelivered ones, which are told apart later."""
 
 _KEPT = "array<struct<us:bigint,click_id:string>>"
 
@@ -59,30 +60,32 @@ def outcomes(clicks: DataFrame, rule: Rule, topics: Topics, hand_over: HandOver 
     A click's own verdict is the last thing written of it, and all of it goes through one task to one partition: where
     the verdict is, there is also what the click revised. A hand-over relies on that.
     """
-    cap = max(CAP, rule.threshold)
+    cap = rule.threshold + SPARE
     width = rule.window_us
     none = F.array().cast(_KEPT)
-    middle = F.unix_micros(F.col("w.start"))
+    middle = F.unix_micros("end") - width
     us = F.col("click.us")
     kept = F.struct(us.alias("us"), F.col("click.click_id").alias("click_id"))
     judged = _is_judged(hand_over)
     to_keep = kept if hand_over is None else kept.withField("judged", judged)
     is_before = us < middle
-    half_on = F.col("ts") + F.expr(f"interval {width} microseconds")
+    # Of its group's first half: mostly there is nothing of the second one yet, and nothing more to be done.
+    may_tip = F.col("earliest").isNotNull() & (F.size("latest") + F.size("earliest") >= rule.threshold)
+    end = F.timestamp_micros(us - F.pmod(us, F.lit(width)) + width)
     halves = (
         # Doubled after the shuffle, not by it: a sliding window() would send twice as many rows, and their aggregation
-        # buffers. explode() loses what withWatermark noted on ts; without it no state would ever be let go.
+        # buffers. The metadata is what withWatermark noted on ts; without it no state would ever be let go.
         clicks.where(_counts(hand_over))
         .repartition("session_id", "url")
-        .withColumn("second_half", F.explode(F.array(half_on, F.col("ts"))))
-        .withColumn("second_half", F.col("second_half").alias("second_half", metadata=clicks.schema["ts"].metadata))
-        .withColumn("w", F.window("second_half", f"{width} microseconds"))
-        .groupBy("session_id", "url", "w")
+        .withColumn("end", F.explode(F.array(end, end + F.expr(f"interval {width} microseconds"))))
+        .withColumn("end", F.col("end").alias("end", metadata=clicks.schema["ts"].metadata))
+        .groupBy("session_id", "url", "end")
         .agg(
             F.last("click").alias("click"),
             F.max_by(F.when(is_before, to_keep), F.when(is_before, us), cap).alias("latest"),
             F.min_by(F.when(~is_before, to_keep), F.when(~is_before, us), cap).alias("earliest"),
         )
+        .where((us >= middle) | may_tip)
         .withColumns({"before": _distinct("latest", hand_over), "after": _distinct("earliest", hand_over)})
         .withColumn("own", (us >= middle) & ~judged)
     )
@@ -116,7 +119,7 @@ def outcomes(clicks: DataFrame, rule: Rule, topics: Topics, hand_over: HandOver 
     return rows.select(
         F.when(is_verdict, topics.verdicts).otherwise(F.lit(topics.dead_letters)).alias("topic"),
         F.col("session_id").alias("key"),
-        F.when(is_verdict, _verdict(rule)).otherwise(_dead_letter(topics)).alias("value"),
+        F.when(is_verdict, _verdict(rule)).otherwise(_dead_letter(topics, cap)).alias("value"),
         _headers(hand_over).alias("headers"),
     )
 
@@ -195,8 +198,8 @@ def _verdict(rule: Rule) -> Column:
     return F.to_json(F.struct(*(column.alias(name) for name, column in fields.items())))
 
 
-def _dead_letter(topics: Topics) -> Column:
-    many = f"so many copies of one click that the rest of {CAP} or more may not have been counted"
+def _dead_letter(topics: Topics, cap: int) -> Column:
+    many = f"so many copies of one click that the rest of {cap} or more may not have been counted"
     copy = "a copy of a click that was judged before this rule took over: that verdict stands"
     fields = {
         "reason": F.col("reason"),

@@ -19,7 +19,8 @@ from workbench.audit import audit
 from workbench.broker import Connection, Topics
 from workbench.clicks import LONGEST_TEXT, parse
 from workbench.errors import ClickError
-from workbench.query import CAP
+from workbench.query import SPARE
+from workbench.rule import Rule
 
 SEED = 20261124
 SECOND = 1_000_000
@@ -205,11 +206,12 @@ def hostile_stream(rnd: random.Random, now_us: int) -> Stream:
             stream.add(f"dated {ts}", but(ts=ts), recent + rnd.randrange(60 * SECOND), partition, reason)
     for value in odd_but_good(recent):
         stream.add("odd but good", value, recent, 1)
-    # Not before any other click of its half: 15 copies are told apart for certain, what is beyond is not.
+    # Not before any other click of its half: one copy less than it keeps clicks, and what is beyond leaves doubt.
+    kept = Rule().threshold + SPARE
     half = recent // (10 * SECOND) * (10 * SECOND) + 20 * SECOND
     for number in range(COPIES):
         copy = wire("copied", "copied", "/", half + 1)
-        stream.add("copies of one click", copy, half + 1 + number, 1, "redelivered" if number >= CAP - 1 else "")
+        stream.add("copies of one click", copy, half + 1 + number, 1, "redelivered" if number >= kept - 1 else "")
     return stream
 
 
