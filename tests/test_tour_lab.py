@@ -69,6 +69,12 @@ def outputs_with(page: Page, text: str) -> int:
     return page.locator(".jp-OutputArea-output", has_text=text).count()
 
 
+def clear(page: Page) -> None:
+    """Take every output off the page, so that what is there later is of another run."""
+    menu(page, "Edit", "Clear Outputs of All Cells")
+    until(lambda: not page.locator(".jp-OutputArea-output").count(), 30, said="no output is left")
+
+
 def test_the_tour_moves_its_chart_survives_a_stop_and_leaves_nothing_with_its_kernel(lab: Lab) -> None:
     set_parameter(lab, "00_tour.ipynb", "seconds", 20)
     with browser_page(1400, 1600) as (page, heard):
@@ -87,18 +93,19 @@ def test_the_tour_moves_its_chart_survives_a_stop_and_leaves_nothing_with_its_ke
 
         # Stopped in the middle: Spark is still usable, and the next run needs no new one.
         (jvm,) = kernel_jvms()
-        menu(page, "Edit", "Clear Outputs of All Cells")
+        clear(page)
         run_all(page)
         until(lambda: drawn_points(page), RAN_S, said="the chart moves again")
         menu(page, "Kernel", "Interrupt Kernel")
         until(lambda: error_outputs(page), 30, said="the interrupted cell ends")
         assert "KeyboardInterrupt" in error_outputs(page)[0]
-        menu(page, "Edit", "Clear Outputs of All Cells")
+        clear(page)
         run_all(page)
         until(lambda: outputs_with(page, "burst_bot"), RAN_S, said="the third run has run to its end")
         assert [process.pid for process in kernel_jvms()] == [jvm.pid]
 
         # A restarted kernel leaves no JVM, and the broker is found again.
+        clear(page)
         menu(page, "Kernel", "Restart Kernel and Run All Cells…")
         page.locator(".jp-Dialog button", has_text="Restart").click()
         until(lambda: ended(jvm), 60, said="Spark ends with its kernel")
