@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from ports import free_port
+from processes import has_ended
 
 from workbench.broker import Connection, EmbeddedBroker, ensure_topics
 from workbench.errors import BrokerError, JarMismatch
@@ -42,14 +43,6 @@ def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:
     while not (met := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return met
-
-
-def has_ended(pid: int) -> bool:
-    """Whether a process has ended. One that nobody has reaped yet has too."""
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
 
 
 def listens(connection: Connection) -> bool:

@@ -26,6 +26,7 @@ from browser import (
     until,
 )
 from playwright.sync_api import Page
+from processes import has_ended, words
 
 from workbench.broker import Connection
 
@@ -55,14 +56,9 @@ def set_parameter(lab: Lab, name: str, parameter: str, value: object) -> None:
 
 def kernel_jvms() -> list[psutil.Process]:
     """The Spark JVMs of the kernels of this lab: they are the only ones below its server."""
-    below = [process for process in psutil.Process().children(recursive=True) if not ended(process)]
-    kernels = [process for process in below if "ipykernel_launcher" in process.cmdline()]
-    return [jvm for kernel in kernels for jvm in kernel.children() if "pyspark-shell" in jvm.cmdline()]
-
-
-def ended(process: psutil.Process) -> bool:
-    """Whether it has ended; one that nobody has reaped yet has too."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    below = psutil.Process().children(recursive=True)  # the browser's too, which come and go
+    kernels = [process for process in below if "ipykernel_launcher" in words(process)]
+    return [jvm for kernel in kernels for jvm in kernel.children() if "pyspark-shell" in words(jvm)]
 
 
 def outputs_with(page: Page, text: str) -> int:
@@ -108,7 +104,7 @@ def test_the_tour_moves_its_chart_survives_a_stop_and_leaves_nothing_with_its_ke
         clear(page)
         menu(page, "Kernel", "Restart Kernel and Run All Cells…")
         page.locator(".jp-Dialog button", has_text="Restart").click()
-        until(lambda: ended(jvm), 60, said="Spark ends with its kernel")
+        until(lambda: has_ended(jvm.pid), 60, said="Spark ends with its kernel")
         until(lambda: outputs_with(page, "burst_bot"), RAN_S, said="it runs to its end in the new kernel")
         assert error_outputs(page) == []
         assert not [error for error in heard.errors if "lotly" in error], heard.errors
