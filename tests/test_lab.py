@@ -110,11 +110,10 @@ def test_the_chart_grows_while_its_cell_runs_keeps_its_zoom_and_leaves_a_static_
         until(lambda: drawn_points(page) > first + 20, 20, said="the chart grows")
         shot(page, "lab_live")
         # A drag across the bars zooms; from then on the time axis must stay where it was put.
-        plot = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-        assert plot
-        y = plot["y"] + plot["height"] / 2
-
         def zoomed() -> bool:
+            plot = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+            assert plot
+            y = plot["y"] + plot["height"] / 2
             page.mouse.move(plot["x"] + plot["width"] * 0.8, y)
             page.mouse.down()
             page.mouse.move(plot["x"] + plot["width"] * 0.95, y, steps=5)
