@@ -116,7 +116,7 @@ def read(bootstrap: str, topic: str, since: dict[int, int] | None = None) -> lis
     consumer.assign(places)
     out = []
     while left:
-        for message in consumer.consume(5000, 1.0):
+        for message in consumer.consume(5000, 0.1):
             if message.error() is None:
                 out.append(message)
                 number, offset = message.partition(), message.offset()

@@ -109,6 +109,7 @@ def test_the_chart_grows_while_its_cell_runs_keeps_its_zoom_and_leaves_a_static_
         first = until(lambda: drawn_points(page), 60, said="something is drawn")
         until(lambda: drawn_points(page) > first + 20, 20, said="the chart grows")
         shot(page, "lab_live")
+
         # A drag across the bars zooms; from then on the time axis must stay where it was put.
         def zoomed() -> bool:
             plot = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
