@@ -72,7 +72,11 @@ def outputs_with(page: Page, text: str) -> int:
 def clear(page: Page) -> None:
     """Take every output off the page, so that what is there later is of another run."""
     menu(page, "Edit", "Clear Outputs of All Cells")
-    until(lambda: not page.locator(".jp-OutputArea-output").count(), 30, said="no output is left")
+    until(
+        lambda: not (drawn_points(page) or error_outputs(page) or outputs_with(page, "burst_bot")),
+        30,
+        said="the outputs are gone",
+    )
 
 
 def test_the_tour_moves_its_chart_survives_a_stop_and_leaves_nothing_with_its_kernel(lab: Lab) -> None:
