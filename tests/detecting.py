@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import oracle
+import pytest
 from oracle import Record
 
 from workbench import detector
 from workbench.broker import Connection, Topics, ensure_topics
 from workbench.detector import Detector
+from workbench.judging import Judging
 from workbench.rule import Rule
 
 Start = Callable[..., Detector]
@@ -33,6 +36,18 @@ def detectors(connection: Connection, topics: Topics, **settings: Any) -> Iterat
     finally:
         for handle in started:
             handle.stop()
+
+
+def held_back(patch: pytest.MonkeyPatch) -> threading.Event:
+    """Detectors start as ever, but their queries only when this event is set; one that is stopped before has none."""
+    go, start = threading.Event(), Judging.start
+
+    def start_then(judging: Judging, master: str | None) -> None:
+        until(lambda: go.is_set() or judging._ending.is_set())
+        start(judging, master)
+
+    patch.setattr(Judging, "start", start_then)
+    return go
 
 
 def send(connection: Connection, topics: Topics, records: list[Record]) -> None:

@@ -109,14 +109,14 @@ def read(bootstrap: str, topic: str, since: dict[int, int] | None = None) -> lis
     """Every record of the topic up to its end as it is now; `since` says from which offset of a partition on."""
     group = {"group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest", "enable.auto.commit": False}
     consumer = Consumer({"bootstrap.servers": bootstrap, **group})
-    found = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    found = consumer.list_topics(topic, timeout=60).topics[topic].partitions
     places = [TopicPartition(topic, number, (since or {}).get(number, 0)) for number in found]
-    left = {p.partition: consumer.get_watermark_offsets(p, timeout=10)[1] for p in places}
+    left = {p.partition: consumer.get_watermark_offsets(p, timeout=60)[1] for p in places}
     left = {p.partition: left[p.partition] for p in places if left[p.partition] > p.offset}
     consumer.assign(places)
     out = []
     while left:
-        for message in consumer.consume(5000, 1.0):
+        for message in consumer.consume(5000, 0.1):
             if message.error() is None:
                 out.append(message)
                 number, offset = message.partition(), message.offset()

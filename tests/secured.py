@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
+from ports import free_port
 
 from workbench.connection import Connection, admin_client
 from workbench.embedded import EmbeddedBroker
@@ -100,8 +100,7 @@ class SecuredBroker(EmbeddedBroker):
             Port("expired", "SASL_SSL", expired),
             Port("elsewhere", "SASL_SSL", elsewhere),
         ]
-        free = _free_ports(len(ports))
-        self._ports = {p.name: Port(p.name, p.protocol, p.certificate, p.client, n) for p, n in zip(ports, free)}  # noqa: B905
+        self._ports = {p.name: Port(p.name, p.protocol, p.certificate, p.client, free_port()) for p in ports}
 
     def at(self, name: str) -> str:
         return f"127.0.0.1:{self._ports[name].number}"
@@ -163,13 +162,3 @@ def _logins(listener: str) -> list[str]:
         f"{listener}.scram-sha-256.sasl.jaas.config={scram}",
         f"{listener}.scram-sha-512.sasl.jaas.config={scram}",
     ]
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    numbers = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return numbers

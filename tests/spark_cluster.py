@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Self
 
 import psutil
+from ports import free_port
 
 from workbench.machine import find_java
 
@@ -28,9 +28,7 @@ class SparkCluster:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"spark://127.0.0.1:{port}"
         try:
             self._java("master", "master.Master", "--host", "127.0.0.1", "--port", str(port))

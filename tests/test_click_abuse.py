@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import time
+from types import SimpleNamespace
 
 import pytest
-from visitor import KEY, Reply, Start, Visitor, clicks_on, until
+from visitor import KEY, PATIENCE_S, Reply, Start, Visitor, clicks_on, until
 
 from workbench.broker import Connection, Topics
 from workbench.click_app import create_app
@@ -27,7 +28,7 @@ def test_a_body_above_the_limit_is_refused(connection: Connection, topics: Topic
     # The same in pieces, whose sum nobody says beforehand.
     assert visitor.ask("POST", "/click", iter([fits, b"x"]), form).status == 413
     # One that is far above it is not even read.
-    with socket.create_connection(("127.0.0.1", visitor.server.port), timeout=3) as line:
+    with socket.create_connection(("127.0.0.1", visitor.server.port), timeout=PATIENCE_S) as line:
         line.sendall(b"POST /click HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n")
         assert line.recv(100).startswith(b"HTTP/1.1 413 ")
     assert len(clicks_on(connection, topics)) == 1
@@ -83,13 +84,14 @@ def test_a_session_that_clicks_too_fast_is_told_to_wait(
     fast, other = Visitor(server), Visitor(server)
     fast.open()
     other.open()
-    answers = [fast.click() for _ in range(6)]
-    assert [answer.status for answer in answers[:4]] == [200] * 4
-    assert 429 in {answer.status for answer in answers}
+    answers = [fast.click()]
+    while answers[-1].status == 200 and len(answers) < 100:  # a slow machine has one more for every second
+        answers.append(fast.click())
+    assert len(answers) > 4
+    assert answers[-1].status == 429
     assert int(answers[-1].headers["retry-after"]) >= 1
     assert other.click().status == 200
-    taken = sum(answer.status == 200 for answer in answers) + 1
-    assert len(clicks_on(connection, topics)) == taken
+    assert len(clicks_on(connection, topics)) == len(answers)  # all but the last one, and that of the other
 
 
 def test_dropping_the_cookie_does_not_evade_the_limit(begin_page: Start) -> None:
@@ -98,7 +100,7 @@ def test_dropping_the_cookie_does_not_evade_the_limit(begin_page: Start) -> None
     statuses = [Visitor(server).click().status for _ in range(60)]
     assert statuses[:20] == [200] * 20  # many people may share an address
     assert statuses.count(429) > 20
-    assert Visitor(server).open().status == 429
+    until(lambda: Visitor(server).open().status == 429)  # one more may have been due in between
 
 
 def test_an_address_has_a_limit_whatever_its_sessions(begin_page: Start) -> None:
@@ -155,7 +157,7 @@ def test_a_forged_session_gets_a_new_one(
     else:
         with monkeypatch.context() as patch:  # made a day ago
             now = time.time()
-            patch.setattr("itsdangerous.timed.time.time", lambda: now - 24 * 3600)
+            patch.setattr("itsdangerous.timed.time", SimpleNamespace(time=lambda: now - 24 * 3600))
             answer = create_app(Visits(), lambda _: None, KEY).test_client().get("/")
         forger.cookie = answer.headers["Set-Cookie"].partition(";")[0]
     sent = forger.cookie

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import ipaddress
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +14,8 @@ from pathlib import Path
 
 import oracle
 import pytest
+from confluent_kafka import Consumer, TopicPartition
+from ports import free_port
 from visitor import GENEROUS, KEY, Start, Visitor, clicks_on, judge, next_event, until
 
 from workbench.broker import Connection, EmbeddedBroker, Topics, ensure_topics
@@ -151,12 +151,13 @@ def test_a_click_may_wait_for_its_verdict_and_is_told_pending_where_there_is_non
     stop = threading.Event()
 
     def judge_all() -> None:
-        done: set[str] = set()
+        reader = Consumer({"bootstrap.servers": connection.bootstrap, "group.id": topics.clicks})
+        reader.assign([TopicPartition(topics.clicks, number, 0) for number in range(2)])
         while not stop.is_set():
-            for click_id, click in clicks_on(connection, topics).items():
-                if click_id not in done:
-                    done.add(click_id)
-                    judge(connection, topics, click, fraud=True, count=3)
+            message = reader.poll(0.1)
+            if message and not message.error():
+                judge(connection, topics, parse(message.value() or b""), fraud=True, count=3)
+        reader.close()
 
     judging = threading.Thread(target=judge_all)
     judging.start()
@@ -180,7 +181,7 @@ def test_clicks_are_not_kept_waiting_by_those_who_wait_for_verdicts(begin_page: 
 
 @pytest.mark.java
 def test_without_its_broker_the_page_says_so_and_comes_back(own_state: Path, topics: Topics) -> None:
-    port = port_to_keep()
+    port = free_port()
     broker = EmbeddedBroker(own_state / "broker-that-goes", port=port)
     connection = broker.up()
     ensure_topics(connection, topics)
@@ -212,15 +213,6 @@ def test_without_its_broker_the_page_says_so_and_comes_back(own_state: Path, top
             line.close()
     finally:
         broker.down()
-
-
-def port_to_keep() -> int:
-    """A free port that the system gives to nobody who connects, so that it is still free when its owner comes back."""
-    for port in range(20_000, 30_000):
-        with contextlib.suppress(OSError), socket.socket() as tried:
-            tried.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
 
 
 def busy(server: ClickServer) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import oracle
 import pytest
-from detecting import Start, send, until
+from detecting import Start, held_back, send, until
 from oracle import EPOCH, US, Record, wire
 
 from workbench import detector, ticks
@@ -122,7 +122,7 @@ def test_an_idle_partition_does_not_hold_the_state_for_ever(
         until(busy_and_forgotten, 90)
         assert handle.progress.dropped_by_watermark == 0
         # What has no verdict is passed, so ticks do not keep anyone waiting.
-        handle.wait_until_caught_up("20s")
+        handle.wait_until_caught_up("60s")
     ticked = [m for m in oracle.read(connection.bootstrap, topics.clicks) if m.key() == TICK_KEY]
     assert ticked
     assert all(m.value() == TICK_VALUE and m.partition() == 1 for m in ticked)
@@ -231,11 +231,15 @@ def test_a_failing_query_surfaces_as_our_error_and_the_next_detector_works(
     begin().wait_until_caught_up("60s")
 
 
-def test_waiting_in_vain_says_what_is_left(connection: Connection, topics: Topics, begin: Start) -> None:
+def test_waiting_in_vain_says_what_is_left(
+    connection: Connection, topics: Topics, begin: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_judge = held_back(monkeypatch)
     send(connection, topics, [click(i, f"s{i}", "/", now_us()) for i in range(100)])
     handle = begin()
-    with pytest.raises(NotCaughtUp, match="clicks had no verdict after 1ms"):
+    with pytest.raises(NotCaughtUp, match="100 clicks had no verdict after 1ms"):
         handle.wait_until_caught_up("1ms")
+    may_judge.set()
     handle.wait_until_caught_up("60s")
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ports import free_port
+from processes import has_ended
 
 from workbench.broker import Connection, EmbeddedBroker, ensure_topics
 from workbench.errors import BrokerError, JarMismatch
@@ -75,7 +77,7 @@ def test_two_processes_that_start_it_at_once_get_one_broker_which_outlives_them(
     assert not listens(connection)
     assert not broker.status().running
     assert status.pid is not None
-    assert not psutil.pid_exists(status.pid) or psutil.Process(status.pid).status() == psutil.STATUS_ZOMBIE
+    assert has_ended(status.pid)
     broker.down()  # a second time: nothing to do
 
     connection = broker.up()
@@ -128,10 +130,11 @@ def test_a_stale_pid_file_is_no_running_broker_and_ends_nobody(broker: EmbeddedB
 @pytest.mark.parametrize("taken", [0, 1], ids=["its own", "its controller's"])
 def test_a_busy_port_is_named_with_the_process_that_has_it(tmp_path: Path, taken: int) -> None:
     with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
+        port = free_port()
+        busy = port + taken
+        holder.bind(("127.0.0.1", busy))
         holder.listen()
-        busy = holder.getsockname()[1]
-        broker = EmbeddedBroker(tmp_path, port=busy - taken)
+        broker = EmbeddedBroker(tmp_path, port=port)
         with pytest.raises(BrokerError) as failed:
             broker.up()
     message = str(failed.value)

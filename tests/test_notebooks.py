@@ -151,8 +151,8 @@ def test_tuning_reads_the_clicks_topic(connection: Connection, tmp_path: Path) -
 @pytest.mark.java
 @pytest.mark.skipif(not hasattr(Detector, "apply"), reason="needs Detector.apply")
 def test_tuning_applies_its_choice_to_a_detector_that_is_running(connection: Connection, tmp_path: Path) -> None:
-    parameters = {"brokers": connection.bootstrap, "live": True, "apply": True, "seconds": 30}
+    parameters = {"brokers": connection.bootstrap, "live": True, "apply": True, "seconds": 60}
     found = summary(run_notebook(FOLDER / TUNING, parameters, tmp_path / TUNING, progress=False))
     assert found["judging"] == found["chosen"] == "4-in-40s"
     assert set(found["verdicts"]) == {"3-in-10s", "4-in-40s"}
-    assert sum(found["verdicts"].values()) == 3_000
+    assert sum(found["verdicts"].values()) == 6_000

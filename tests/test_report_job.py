@@ -84,7 +84,7 @@ def test_hostile_text_goes_from_a_log_to_page_and_evidence_and_runs_nowhere(
         tab.goto(out.as_uri())
         until(lambda: tab.locator(".js-plotly-plot .main-svg").count() >= 12, 60, said="all four charts are drawn")
         assert tab.locator(".js-plotly-plot").count() == 4
-        assert tab.locator(".js-plotly-plot .barlayer .point").count() > 10
+        until(lambda: tab.locator(".js-plotly-plot .barlayer .point").count() > 10, 60, said="their bars too")
         for hovered in tab.locator(".js-plotly-plot .nsewdrag").all():
             hovered.hover()
         assert tab.evaluate("window.wasRun") is None

@@ -78,7 +78,7 @@ class Visitor:
 
     def listen(self) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Open the stream of events; close the connection to leave it."""
-        line = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        line = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE_S)
         line.request("GET", "/events", headers=self._own())
         return line, line.getresponse()
 

@@ -4,7 +4,6 @@ of the table. No tests here."""
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import oracle
 from confluent_kafka import Producer
 from detecting import until
+from ports import free_port
 
 from workbench.broker import Connection, EmbeddedBroker, Topics, end_offsets, ensure_topics
 
@@ -69,14 +69,7 @@ def clicks_coming(connection: Connection, topics: Topics, seed: int, per_second:
 
 def broker_in(home: Path) -> EmbeddedBroker:
     """A broker that comes back on the port it had."""
-    while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                two.bind(("127.0.0.1", port + 1))
-                break
-    return EmbeddedBroker(home, port)
+    return EmbeddedBroker(home, free_port())
 
 
 def outcomes(connection: Connection, topics: Topics) -> int:

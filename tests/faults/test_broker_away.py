@@ -45,7 +45,7 @@ def stand_still(broker: EmbeddedBroker, seconds: float) -> float:
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert psutil.Process(pid).status() == psutil.STATUS_STOPPED
+        until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
         over = time.monotonic() + seconds
         until(lambda: time.monotonic() > over, seconds + 60)
     finally:

@@ -92,7 +92,7 @@ def made(connection: Connection, tmp_path_factory: pytest.TempPathFactory) -> Ma
             handle.apply(Rule("10s", 3))
             send(connection, topics, first)
             handle.wait_until_caught_up("60s")
-            until(lambda: any(folder.glob(KINDS["snapshot"])), 110)  # Spark makes one a minute
+            until(lambda: any(folder.glob(KINDS["snapshot"])), 300)  # Spark looks once a minute whether one is due
             send(connection, topics, second)
             handle.wait_until_caught_up("60s")
             done = handle.progress.checkpoints
@@ -114,7 +114,7 @@ def flip(folder: Path, kind: str, chance: random.Random) -> str:
 
 
 @pytest.mark.java
-@pytest.mark.timeout(60 + 20 * FLIPS)
+@pytest.mark.timeout(600 + 30 * FLIPS)
 def test_a_flipped_byte_is_told_or_changes_no_verdict(made: Made, tmp_path: Path) -> None:
     chance = random.Random(SEED)
     print(f"seed {SEED}, {sum(1 for path in made.folder.rglob('*') if path.is_file())} files")

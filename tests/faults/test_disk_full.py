@@ -57,6 +57,7 @@ def test_a_disk_that_fills_up_is_named_and_when_there_is_room_nothing_is_lost(
         named = rf"the disk is full: .*{re.escape(str(state))} cannot be written \(\d\.\d MB free of 64\.0\)"
         with pytest.raises(DetectorError, match=named):
             running.wait_until_caught_up()
+        running.stop()  # it lets go of the checkpoint only once it has cleaned up
         ballast.unlink()
         before, since = outcomes(connection, topics), time.monotonic()
         again = begin(checkpoint=state)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +13,10 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from crashing import hold_answer, outcomes, until_first_outcome
-from detecting import Start, send, until
+from detecting import Start, held_back, send, until
 
 from workbench.broker import Connection, Topics, begin_offsets, end_offsets
 from workbench.errors import DetectorError, LostClicks
-from workbench.judging import Judging
 from workbench.rule import Rule
 
 pytestmark = pytest.mark.java
@@ -90,13 +88,7 @@ def test_clicks_deleted_while_the_detector_stood_still_are_named_and_passed_over
 def test_clicks_deleted_ahead_of_a_running_detector_make_it_fail_with_their_names(
     connection: Connection, topics: Topics, begin: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deleted, start_query = threading.Event(), Judging.start
-
-    def start_once_deleted(judging: Judging, master: str | None) -> None:
-        assert deleted.wait(60)
-        start_query(judging, master)
-
-    monkeypatch.setattr(Judging, "start", start_once_deleted)
+    deleted = held_back(monkeypatch)
     send(connection, topics, hostile(seconds_ago=25))
     running = begin()  # where to begin is settled now, and Spark begins to read when the first of it is gone
     delete_up_to(connection, topics.clicks, {0: 700, 1: 40})
@@ -112,7 +104,7 @@ def test_clicks_deleted_after_a_change_of_the_rule_are_named_too(
     records, state, after = hostile(seconds_ago=25), tmp_path / "state", Rule("10s", 4)
     half = len(records) // 2
     send(connection, topics, records[:half])
-    with begin(checkpoint=state) as first:
+    with begin(checkpoint=state, checkpoint_every="1h") as first:
         first.wait_until_caught_up("120s")
         hand_over = first.apply(after)  # and ended before its first checkpoint
         assert hand_over is not None
