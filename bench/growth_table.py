@@ -122,8 +122,9 @@ def chart(points: Sequence[Point]) -> go.Figure:
             for name, color, of_y in lines:
                 y = [of_y(point) for point in some]
                 labels = [f"{value:,.0f}" for value in y]
+                is_low = name == "p50"
                 if name:  # where the line ends: no legend to look up
-                    labels[-1] = f"<b>{name}</b><br>{labels[-1]}"
+                    labels[-1] = "<br>".join([labels[-1], f"<b>{name}</b>"][:: 1 if is_low else -1])
                 figure.add_scatter(
                     x=x,
                     y=y,
@@ -131,7 +132,7 @@ def chart(points: Sequence[Point]) -> go.Figure:
                     line={"color": color, "width": 2},
                     marker={"size": 7},
                     text=labels,
-                    textposition="top center",
+                    textposition="bottom center" if is_low else "top center",
                     textfont={"size": 11, "color": color},
                     cliponaxis=False,
                     row=row,
