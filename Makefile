@@ -4,6 +4,7 @@
 # make setup   only set up: .venv, the jars of the embedded broker and of Spark's Kafka connector, Spark's classes
 # make coverage   how much of the pure modules the pure tests run; fails below 95%
 # make bench   the same rule on other engines, beside the detector: bench/README.md (15 minutes; fetches them)
+# make growth  what does the detector cost as sessions and partitions grow? bench/README.md (15 minutes)
 # make soak    does anything grow in 20 minutes of steady load?
 # make lock    renew requirements.lock and environment.yml from pyproject.toml
 # make notebooks   store the notebooks' checked outputs anew, and drop all others
@@ -15,7 +16,7 @@ STAMP := .venv/set-up
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run lab test coverage bench soak setup lock notebooks clean
+.PHONY: run lab test coverage bench growth soak setup lock notebooks clean
 .DELETE_ON_ERROR:
 
 run: $(STAMP)
@@ -40,6 +41,10 @@ coverage: $(STAMP)
 bench: $(STAMP)
 	@sh tools/system.sh chromium
 	@$(BIN)/python bench/peers.py --write
+
+growth: $(STAMP)
+	@sh tools/system.sh chromium
+	@$(BIN)/python bench/growth.py --write
 
 soak: $(STAMP)
 	@sh tools/system.sh chromium

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
-import re
 import statistics
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import plotly.graph_objects as go
-import psutil
 from peer_engines import Engine
 from peer_runs import Run, Sizes
 from plotly.subplots import make_subplots
-from rig import browser_page
+from rig import machine, renew_part, take_picture
 
-from workbench.chart_style import CONFIG, FLAGGED, GOOD, INK, MUTED, P50, P99, TEMPLATE
+from workbench.chart_style import FLAGGED, GOOD, INK, MUTED, P50, P99, TEMPLATE
 
 __all__ = ["text_table", "write"]
 
-README = Path(__file__).resolve().parent / "README.md"
-PICTURE = README.parent / "peers.png"
-MARKS = "<!-- peers: written by bench/peers.py -->", "<!-- peers: end -->"
+PICTURE = Path(__file__).resolve().parent / "peers.png"
 HEAD = (
     "| engine | version | clicks/s, drain | p50 ms | p99 ms | peak MB | start s | missing / wrong | after a crash |\n"
     "| --- | --- | --: | --: | --: | --: | --: | --: | --- |"
@@ -75,14 +68,11 @@ def write(engines: list[Engine], runs: Runs, failed: Mapping[str, str], sizes: S
     some = next(iter(runs.values()))
     clicks, flagged = sum(run.clicks for run in some), sum(run.flagged for run in some)
     told = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
-        f"Python {platform.python_version()}; {max(map(len, runs.values()))} rounds, seed {seed}; in each run "
+        f"{machine()}; {max(map(len, runs.values()))} rounds, seed {seed}; in each run "
         f"{sizes.warm_up:,} clicks to warm up, {sizes.backlog:,} drained, then {sizes.rate:,.0f} a second, of which "
         f"{sizes.seconds:.0f} s count. Each engine got {clicks:,} clicks in all, {flagged / clicks:.0%} of them fraud."
     )
-    part = f"{MARKS[0]}\n{told}\n\n{text_table(engines, runs, failed)}\n{MARKS[1]}"
-    text = README.read_text("utf-8")
-    README.write_text(re.sub(f"{MARKS[0]}.*?{MARKS[1]}", lambda _: part, text, flags=re.DOTALL), "utf-8")
+    renew_part("peers", f"{told}\n\n{text_table(engines, runs, failed)}")
     _draw([engine for engine in ordered(engines, runs) if runs.get(engine.name)], runs)
 
 
@@ -122,7 +112,4 @@ def _draw(engines: list[Engine], runs: Runs) -> None:
     )
     figure.update_xaxes(range=[math.log10(min(low) / 3), math.log10(max(high) * 5)], row=1, col=2)
     figure.update_xaxes(title_text="peak memory, MB (less is better)", row=1, col=3)
-    with browser_page(1160, 200 + 44 * len(engines)) as (page, _):
-        page.set_content(figure.to_html(config=CONFIG, include_plotlyjs=True))
-        page.wait_for_selector(".js-plotly-plot .main-svg")
-        page.locator(".js-plotly-plot").screenshot(path=PICTURE)
+    take_picture(figure, PICTURE)

@@ -1,30 +1,48 @@
-"""What the benchmarks share: a broker of their own in a throw-away folder, sending and reading with another client."""
+"""What the benches share: a broker of their own, another client to send and read with, pictures, bench/README.md."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import re
 import sys
 import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import plotly.graph_objects as go
+import psutil
 from confluent_kafka import Consumer, Producer
 
 from workbench.broker import Connection, EmbeddedBroker
+from workbench.chart_style import CONFIG
 from workbench.runtime import stop_spark
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import oracle
 from browser import browser_page
 
-__all__ = ["Reader", "browser_page", "oracle", "paced", "percentiles", "private_broker"]
+__all__ = [
+    "Floats",
+    "Reader",
+    "driver",
+    "machine",
+    "oracle",
+    "paced",
+    "percentiles",
+    "private_broker",
+    "renew_part",
+    "take_picture",
+]
 
+README = Path(__file__).resolve().parent / "README.md"
 Floats = npt.NDArray[np.float64]
 
 
@@ -39,6 +57,13 @@ def private_broker() -> Iterator[Connection]:
         finally:
             stop_spark()
             broker.down()
+
+
+def driver() -> psutil.Process:
+    """Spark's JVM in this process, once a detector has started."""
+    living = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+    [found] = [process for process in living if "pyspark-shell" in process.cmdline()]
+    return found
 
 
 class Reader:
@@ -93,3 +118,27 @@ def paced(connection: Connection, topic: str, rate: float, seconds: float, sessi
 def percentiles(latencies_s: Floats) -> str:
     p50, p99, worst = np.percentile(latencies_s * 1000, [50, 99, 100])
     return f"p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   max {worst:7.1f} ms   ({latencies_s.size:,} clicks)"
+
+
+def machine() -> str:
+    """The day and what it is measured on, in words."""
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def renew_part(name: str, text: str) -> None:
+    """Put the text between the marks that bench/README.md has for the bench of this name."""
+    begin, end = f"<!-- {name}: written by bench/{name}.py -->", f"<!-- {name}: end -->"
+    whole, count = re.subn(
+        f"{begin}.*?{end}", lambda _: f"{begin}\n{text}\n{end}", README.read_text("utf-8"), flags=re.DOTALL
+    )
+    assert count == 1, f"{README} has no marks for {name}"
+    README.write_text(whole, "utf-8")
+
+
+def take_picture(figure: go.Figure, path: Path) -> None:
+    """Write a figure of a set width and height as a picture (PNG)."""
+    with browser_page(figure.layout.width + 40, figure.layout.height + 40) as (tab, _):
+        tab.set_content(figure.to_html(config={**CONFIG, "displayModeBar": False}, include_plotlyjs=True))
+        tab.wait_for_selector(".js-plotly-plot .main-svg")
+        tab.locator(".js-plotly-plot").screenshot(path=path)

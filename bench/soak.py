@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 from confluent_kafka import Consumer, Producer
-from rig import oracle, private_broker
+from rig import driver, oracle, private_broker
 from soak_chart import draw, slopes
 
 from workbench import detector
@@ -118,8 +118,7 @@ class Heap:
     def __init__(self) -> None:
         from pyspark import SparkContext
 
-        living = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
-        [self.driver] = [process for process in living if "pyspark-shell" in process.cmdline()]
+        self.driver = driver()
         self._jvm = SparkContext._jvm.java.lang.Runtime.getRuntime()
         self.least = float("inf")
 

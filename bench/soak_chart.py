@@ -12,11 +12,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
+from rig import take_picture
 
 from workbench.chart_style import CONFIG, FLAGGED, GOOD, INK, MUTED, P50, P99, TEMPLATE
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from browser import browser_page
 
 __all__ = ["draw", "slopes"]
 
@@ -47,10 +45,7 @@ def draw(measured: Path, picture: Path) -> None:
     """Write the picture (PNG), and beside the CSV a page (HTML) that opens offline."""
     figure, page = chart(measured), measured.with_suffix(".html")
     figure.write_html(page, config={**CONFIG, "displayModeBar": False}, include_plotlyjs=True)
-    with browser_page(WIDTH + 16, HEIGHT + 16) as (tab, _):
-        tab.goto(page.resolve().as_uri())
-        tab.locator(".js-plotly-plot .main-svg").first.wait_for()
-        tab.locator(".js-plotly-plot").screenshot(path=picture)
+    take_picture(figure, picture)
 
 
 def chart(measured: Path) -> go.Figure:

@@ -14,8 +14,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psutil
-from rig import oracle, private_broker
+from rig import driver, oracle, private_broker
 from spark_cluster import SparkCluster
 
 from workbench import detector
@@ -45,8 +44,7 @@ def main() -> None:
         master = cluster.url if cluster else None
         with detector.start(Rule(), connection, checkpoint_every="60s", master=master) as handle:
             handle.wait_until_started()
-            living = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
-            javas = [p for p in living if "pyspark-shell" in p.cmdline()]
+            javas = [driver()]
             javas += (
                 [executor for worker in cluster.workers for executor in cluster.executors(worker)] if cluster else []
             )

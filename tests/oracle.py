@@ -61,15 +61,20 @@ def wire(click_id: str, session: str, url: str, us: int) -> bytes:
     return json.dumps({"click_id": click_id, "session_id": session, "url": url, "ts": when}).encode()
 
 
-def hostile(count: int, seed: int, begin: datetime, per_second: float = 2000.0, sessions: int = 0) -> list[Record]:
-    """Clicks of which about half are flagged: 10% up to 3 s late, 1% sent twice, 0.5% malformed, 10% of one session."""
+def hostile(
+    count: int, seed: int, begin: datetime, per_second: float = 2000.0, sessions: int = 0, hot: float = 0.10
+) -> list[Record]:
+    """Clicks of which about half are flagged: 10% up to 3 s late, 1% sent twice, 0.5% malformed, 10% of one session.
+
+    sessions: how many the others are spread over evenly; 0 takes as many as make it half. hot: the share of the one.
+    """
     rnd = random.Random(seed)
     sessions = sessions or max(20, int(per_second * 1.6))
     start_us = (begin - EPOCH) // US
     records = []
     for number in range(count):
         us = start_us + int(number * 1_000_000 / per_second)
-        session = "hot" if rnd.random() < 0.10 else f"s{rnd.randrange(sessions)}"
+        session = "hot" if rnd.random() < hot else f"s{rnd.randrange(sessions)}"
         url = f"/ad/{rnd.randrange(400)}" if session == "hot" else f"/ad/{rnd.randrange(3)}"
         value, key = wire(f"c{number}", session, url, us), session.encode()
         at = us + (rnd.randrange(3_000_000) if rnd.random() < 0.10 else 0)
