@@ -27,10 +27,16 @@ class IdleWatch:
 
     >>> now = 0.0
     >>> watch = IdleWatch({0: 7, 1: 7}, idle_after_s=30, clock=lambda: now)
+    >>> now = 16.0
+    >>> watch.look({0: 8, 1: 7})  # idle ones and busy ones
+    ([], [0])
     >>> now = 31.0
-    >>> watch.look({0: 9, 1: 7})  # idle ones and busy ones
+    >>> watch.look({0: 9, 1: 7})
     ([1], [0])
     >>> watch.look({0: 9, 1: 7})  # partition 0 was busy within the last 30 s; 1 waits for its next turn
+    ([], [0])
+    >>> now = 300.0  # after a broker was away, the backlog of one partition may come before that of another
+    >>> watch.look({0: 99, 1: 7})
     ([], [0])
     """
 
@@ -44,11 +50,15 @@ class IdleWatch:
         self._idle_after_s = idle_after_s
         self._ends = dict(ends)
         self._moved: dict[int, float] = dict.fromkeys(ends, float("-inf"))
-        self._asked = dict.fromkeys(ends, clock())
+        self._looked = clock()
+        self._asked = dict.fromkeys(ends, self._looked)
 
     def look(self, ends: Mapping[int, int]) -> tuple[list[int], list[int]]:
         """Give the partitions that want a tick now and those that are busy, by the end offsets just read."""
         now = self._clock()
+        if now - self._looked >= self._idle_after_s:  # nobody was looking: none can be said to have been idle
+            self._asked = dict.fromkeys(self._asked, now)
+        self._looked = now
         for number, end in ends.items():
             if end != self._ends.get(number):
                 self._ends[number] = end
