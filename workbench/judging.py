@@ -103,8 +103,6 @@ class Judging:
             "spark.ui.liveUpdate.period": "0ms",
             # Each checkpoint is 14 MB at 1,000 clicks/s, and by default Spark keeps a hundred of them.
             "spark.sql.streaming.minBatchesToRetain": 20,
-            # Without a number in its class's name, the code for all partitions is the same, and compiled once.
-            "spark.sql.codegen.useIdInClassName": "false",
             # By session and URL is enough to find a window's state: else there is a second shuffle after the doubling.
             "spark.sql.streaming.statefulOperator.useStrictDistribution": "false",
             "spark.sql.streaming.stateStore.providerClass": (

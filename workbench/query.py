@@ -71,14 +71,14 @@ def outcomes(clicks: DataFrame, rule: Rule, topics: Topics, hand_over: HandOver 
     is_before = us < middle
     # Of its group's first half: mostly there is nothing of the second one yet, and nothing more to be done.
     may_tip = F.col("earliest").isNotNull() & (F.size("latest") + F.size("earliest") >= rule.threshold)
-    end = F.timestamp_micros(us - F.pmod(us, F.lit(width)) + width)
+    end_us = us - F.pmod(us, F.lit(width)) + width
     halves = (
         # Doubled after the shuffle, not by it: a sliding window() would send twice as many rows, and their aggregation
         # buffers. The metadata is what withWatermark noted on ts; without it no state would ever be let go.
         clicks.where(_counts(hand_over))
         .repartition("session_id", "url")
-        .withColumn("end", F.explode(F.array(end, end + F.expr(f"interval {width} microseconds"))))
-        .withColumn("end", F.col("end").alias("end", metadata=clicks.schema["ts"].metadata))
+        .withColumn("end_us", F.explode(F.array(end_us, end_us + width)))
+        .withColumn("end", F.timestamp_micros("end_us").alias("end", metadata=clicks.schema["ts"].metadata))
         .groupBy("session_id", "url", "end")
         .agg(
             F.last("click").alias("click"),
