@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SPARE", "outcomes"]
 
-SPARE = 6
-"""Clicks kept of each half beyond `threshold`: room for the copies of redelivered ones, which are told apart later."""
+SPARE = 13
+"""Clicks kept of each half beyond `threshold`: room for copies of redelivered ones, which are told apart later. After a
+hand-over also for clicks that were judged before: a copy of one that is not kept would be judged again."""
 
 _KEPT = "array<struct<us:bigint,click_id:string>>"
 
