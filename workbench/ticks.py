@@ -20,6 +20,7 @@ from workbench.errors import BrokerError
 __all__ = ["IDLE_AFTER_S", "IdleWatch", "send_ticks"]
 
 IDLE_AFTER_S = 30.0
+_UNSEEN_S = 30.0
 
 
 class IdleWatch:
@@ -56,7 +57,7 @@ class IdleWatch:
     def look(self, ends: Mapping[int, int]) -> tuple[list[int], list[int]]:
         """Give the partitions that want a tick now and those that are busy, by the end offsets just read."""
         now = self._clock()
-        if now - self._looked >= self._idle_after_s:  # nobody was looking: none can be said to have been idle
+        if now - self._looked >= _UNSEEN_S:  # nobody was looking: none can be said to have been idle
             self._asked = dict.fromkeys(self._asked, now)
         self._looked = now
         for number, end in ends.items():
