@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from growth_table import PARTITIONS, SESSIONS, Point, text_table, write
-from rig import Floats, Reader, driver, machine, oracle, paced, private_broker
+from rig import Floats, Reader, driver, machine, oracle, paced, private_broker, written
 
 from workbench import detector
 from workbench.broker import Connection, Topics, ensure_topics
@@ -66,9 +66,11 @@ class Watch:
     def drain(self, warm_up: int, outcomes: int) -> tuple[float, float]:
         """Verdicts a second, and microseconds of processor time for each, from one number of outcomes to another."""
         marks = []
+        outputs = (self._topics.verdicts, self._topics.dead_letters)
         for goal in (warm_up, outcomes):
-            self.until(lambda goal=goal: self._written(self._topics.verdicts, self._topics.dead_letters) >= goal)
-            marks.append((self._written(self._topics.verdicts), time.monotonic(), sum(self._driver.cpu_times()[:2])))
+            self.until(lambda goal=goal: written(self._positions, *outputs) >= goal)
+            verdicts, used = written(self._positions, self._topics.verdicts), sum(self._driver.cpu_times()[:2])
+            marks.append((verdicts, time.monotonic(), used))
         verdicts, seconds, used = (after - before for before, after in zip(*marks, strict=True))
         return verdicts / seconds, used / verdicts * 1e6
 
@@ -79,9 +81,6 @@ class Watch:
         [*_, report] = self._handle._judging._query.reports
         [found] = json.loads(report.json)["stateOperators"]
         return {**found, **found["customMetrics"]}
-
-    def _written(self, *topics: str) -> int:
-        return sum(sum(self._positions.ends(topic).values()) for topic in topics)
 
 
 def latencies_ms(connection: Connection, topics: Topics, sessions: int, seconds: float) -> Floats:

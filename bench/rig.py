@@ -23,6 +23,7 @@ from confluent_kafka import Consumer, Producer
 
 from workbench.broker import Connection, EmbeddedBroker
 from workbench.chart_style import CONFIG
+from workbench.positions import Positions
 from workbench.runtime import stop_spark
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -40,6 +41,7 @@ __all__ = [
     "private_broker",
     "renew_part",
     "take_picture",
+    "written",
 ]
 
 README = Path(__file__).resolve().parent / "README.md"
@@ -64,6 +66,11 @@ def driver() -> psutil.Process:
     living = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
     [found] = [process for process in living if "pyspark-shell" in process.cmdline()]
     return found
+
+
+def written(positions: Positions, *topics: str) -> int:
+    """How many records these topics hold."""
+    return sum(sum(positions.ends(topic).values()) for topic in topics)
 
 
 class Reader:

@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rig import driver, oracle, private_broker
+from rig import driver, oracle, private_broker, written
 from spark_cluster import SparkCluster
 
 from workbench import detector
@@ -38,9 +38,7 @@ def main() -> None:
         topics = Topics()
         positions = Positions(connection, topics, ensure_topics(connection, topics))
 
-        def written(*names: str) -> int:
-            return sum(sum(positions.ends(name).values()) for name in names)
-
+        outputs = (topics.verdicts, topics.dead_letters)
         master = cluster.url if cluster else None
         with detector.start(Rule(), connection, checkpoint_every="60s", master=master) as handle:
             handle.wait_until_started()
@@ -55,18 +53,18 @@ def main() -> None:
                     record.value = record.value.replace(b'"c', b'"r%d-c' % number, 2).replace(
                         b'"r%d-click' % number, b'"click'
                     )
-                before, goal = written(topics.verdicts), written(topics.verdicts, topics.dead_letters) + len(records)
+                before, goal = written(positions, topics.verdicts), written(positions, *outputs) + len(records)
                 cpu = sum(sum(java.cpu_times()[:2]) for java in javas)
                 oracle.send(connection.bootstrap, topics.clicks, records)
                 # From here on the time is the drain's; what was judged while sending is not counted. Only ends are
                 # looked at: a reader would take its share of the processors.
-                head, since = written(topics.verdicts), time.monotonic()
-                while written(topics.verdicts, topics.dead_letters) < goal:
+                head, since = written(positions, topics.verdicts), time.monotonic()
+                while written(positions, *outputs) < goal:
                     if handle.state != "running" or time.monotonic() > since + LONGEST_S:
                         break
                     time.sleep(0.1)
                 seconds = time.monotonic() - since
-                after = written(topics.verdicts)
+                after = written(positions, topics.verdicts)
                 handle.wait_until_caught_up("60s")  # not timed: says what went wrong, or that nothing is left
                 used = (sum(sum(java.cpu_times()[:2]) for java in javas) - cpu) / (after - before) * 1e6
                 rss = " and ".join(f"{java.memory_info().rss / 1e6:,.0f}" for java in javas)

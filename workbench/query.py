@@ -86,9 +86,9 @@ def outcomes(clicks: DataFrame, rule: Rule, topics: Topics, hand_over: HandOver 
             F.max_by(F.when(is_before, to_keep), F.when(is_before, us), cap).alias("latest"),
             F.min_by(F.when(~is_before, to_keep), F.when(~is_before, us), cap).alias("earliest"),
         )
-        .where((us >= middle) | may_tip)
+        .where(~is_before | may_tip)
         .withColumns({"before": _distinct("latest", hand_over), "after": _distinct("earliest", hand_over)})
-        .withColumn("own", (us >= middle) & ~judged)
+        .withColumn("own", ~is_before & ~judged)
     )
     if hand_over is not None:  # a click judged before yields nothing, unless it tips one that was not
         halves = halves.where(~judged | F.exists("earliest", lambda x: ~x.judged))

@@ -183,6 +183,8 @@ def _settings(slots: int, master: str | None, conf: Mapping[str, object], java_o
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.adaptive.enabled": "false",
+        # Else each call that builds an expression makes five more, to tell the JVM which line of Python it is from.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": state_dir() / "warehouse",
         # How long a row may wait in the shuffle for others: the default costs 30 ms of the median latency.
@@ -242,8 +244,7 @@ def _start(settings: dict[str, str]) -> SparkSession:
         "JAVA_HOME": str(java.home),
         "SPARK_HOME": str(Path(home.origin).parent),  # not the one of another Spark on this machine
         "PYSPARK_PYTHON": sys.executable,
-        # By default glibc keeps memory for each thread that RocksDB allocated from: 150 MB more, from checkpoint to
-        # checkpoint.
+        # By default glibc keeps memory apart for each thread that RocksDB allocated from: some 150 MB in the end.
         "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
     }
     loopback = is_on_loopback(settings["spark.master"])

@@ -20,7 +20,7 @@ from workbench.errors import BrokerError
 __all__ = ["IDLE_AFTER_S", "IdleWatch", "send_ticks"]
 
 IDLE_AFTER_S = 30.0
-_UNSEEN_S = 30.0
+_UNSEEN_S = 30.0  # longer than a look every few seconds takes, however busy the machine is
 
 
 class IdleWatch:
