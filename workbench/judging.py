@@ -109,6 +109,12 @@ class Judging:
                 "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
             ),
         }
+        if not is_cluster(master):
+            # On local disks Spark's own choice starts ten processes (chmod, readlink) for each file of a checkpoint: a
+            # tenth of a second. This one starts two. On other storage its renames may not be atomic.
+            conf["spark.sql.streaming.checkpointFileManagerClass"] = (
+                "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+            )
         session = spark_session(slots, master, conf)
         if is_cluster(master):
             self._cluster = Cluster(session)
