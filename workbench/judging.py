@@ -102,7 +102,7 @@ class Judging:
             # That a task runs is told when it begins. By default it may be the next heartbeat, up to 10 s later.
             "spark.ui.liveUpdate.period": "0ms",
             # Each checkpoint is 14 MB at 1,000 clicks/s, and by default Spark keeps a hundred of them.
-            "spark.sql.streaming.minBatchesToRetain": 20,
+            "spark.sql.streaming.minBatchesToRetain": 10,
             # By session and URL is enough to find a window's state: else there is a second shuffle after the doubling.
             "spark.sql.streaming.statefulOperator.useStrictDistribution": "false",
             "spark.sql.streaming.stateStore.providerClass": (
