@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,12 @@ def listening(processes: list[psutil.Process]) -> list[str]:
     return [c.laddr.ip.removeprefix("::ffff:") for c in ports]
 
 
+def reads_clicks(worker: subprocess.Popen[bytes], cluster: SparkCluster) -> bool:
+    """Whether tasks of a worker read clicks. Only Spark's streaming shuffle, which they write to, does not ask where to
+    listen."""
+    return any(address != "127.0.0.1" for address in listening(cluster.executors(worker)))
+
+
 def test_every_verdict_on_a_cluster_is_right_and_what_we_start_listens_on_the_loopback(
     connection: Connection, topics: Topics, begin: Start, cluster: SparkCluster
 ) -> None:
@@ -55,9 +62,10 @@ def test_every_verdict_on_a_cluster_is_right_and_what_we_start_listens_on_the_lo
         ours = [p for p in children if "org.apache.spark.deploy.SparkSubmit" in p.cmdline()] + cluster.processes()
         assert len(ours) == 4  # driver, master, two workers
         assert set(listening(ours)) == {"127.0.0.1"}
+        until(lambda: all(cluster.executors(worker) for worker in cluster.workers))  # one is enough for the start
         executors = [executor for worker in cluster.workers for executor in cluster.executors(worker)]
         assert len(executors) == 2
-        # Only Spark's streaming shuffle does not ask where to listen: one port for each task that reads clicks.
+        # A port for each task that reads clicks, see `reads_clicks`.
         assert sum(address != "127.0.0.1" for address in listening(executors)) <= 2
         handle.wait_until_caught_up("180s")
         assert handle.progress.restarts == 0
@@ -117,7 +125,8 @@ def test_verdicts_go_on_when_a_worker_and_then_an_executor_is_killed_and_none_is
 
     try:
         until(lambda: handle.progress.checkpoints >= 1 and handle.progress.verdicts > 2000)
-        gone, left = cluster.workers
+        # All tasks may run on one worker, where its executor came first.
+        gone, left = sorted(cluster.workers, key=lambda worker: not reads_clicks(worker, cluster))
         cluster.kill(gone)
         until_restarted(1)  # on the slots that are left
         (executor,) = cluster.executors(left)
