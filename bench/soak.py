@@ -41,7 +41,7 @@ class Minute:
     driver_mb: float
     """Resident memory of Spark's JVM at the end of the minute."""
     heap_mb: float
-    """The least that its heap held in the minute: what a collection left over."""
+    """The least that its heap held in the minute, with what no full collection has looked at yet."""
     python_mb: float
     """Resident memory of this process, which holds the detector's handle, the sender and the reader."""
     checkpoint_mb: float
@@ -125,6 +125,10 @@ class Heap:
     def look(self) -> None:
         self.least = min(self.least, (self._jvm.totalMemory() - self._jvm.freeMemory()) / 1e6)
 
+    def after_full_collection(self) -> float:
+        self._jvm.gc()
+        return float(self._jvm.totalMemory() - self._jvm.freeMemory()) / 1e6
+
     def take(self) -> float:
         least, self.least = self.least, float("inf")
         return least
@@ -180,11 +184,13 @@ def soak(connection: Connection, minutes: int, rate: float, every: str, to: Path
             time.sleep(0.1)
         load.close()
         progress = handle.progress
+        in_use = heap.after_full_collection()
     print(
         f"{load.sent:,} clicks, {load.flagged / load.sent:.0%} flagged, {progress.verdicts - load.sent:,} verdicts "
         f"revised, {progress.checkpoints} checkpoints; missing verdicts: {len(load.waiting)}, rows dropped by the "
         f"watermark: {progress.dropped_by_watermark}, dead letters: {progress.dead_letters}"
     )
+    print(f"the driver's heap after a full collection, MB: {in_use:.0f}")
     for name, slope in slopes(to).items():
         print(f"{name}: {slope:+.2f} a minute")
     return not load.waiting and not progress.dropped_by_watermark and not progress.dead_letters

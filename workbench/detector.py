@@ -70,7 +70,7 @@ def start(
     fresh
         Begin anew although the checkpoint has state; the old one is moved aside.
     checkpoint_every
-        From 5s to 1h. Each checkpoint makes verdicts wait for about half a second; a crash makes a restart judge again
+        From 5s to 1h. Each checkpoint makes verdicts wait for one to two seconds; a crash makes a restart judge again
         what came since the last one. Readers keep one verdict per click_id, so that shows only in the counts.
     tolerance
         How far event times may lie from the Kafka timestamps of their records.

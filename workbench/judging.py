@@ -101,8 +101,10 @@ class Judging:
             "spark.sql.shuffle.partitions": len(self._starting_offsets),
             # That a task runs is told when it begins. By default it may be the next heartbeat, up to 10 s later.
             "spark.ui.liveUpdate.period": "0ms",
-            # Each checkpoint is 14 MB at 1,000 clicks/s, and by default Spark keeps a hundred of them.
-            "spark.sql.streaming.minBatchesToRetain": 10,
+            # Each checkpoint is 14 MB at 1,000 clicks/s, and by default Spark keeps a hundred of them. It deletes those
+            # before a copy of the whole state, which is made after so many changes of it.
+            "spark.sql.streaming.minBatchesToRetain": 5,
+            "spark.sql.streaming.stateStore.minDeltasForSnapshot": 5,
             # By session and URL is enough to find a window's state: else there is a second shuffle after the doubling.
             "spark.sql.streaming.statefulOperator.useStrictDistribution": "false",
             "spark.sql.streaming.stateStore.providerClass": (
