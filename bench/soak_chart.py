@@ -82,7 +82,7 @@ def chart(measured: Path) -> go.Figure:
         )
 
     line("driver, resident", "driver_mb", 1, 1, P50, "MB", "above")
-    line("driver, heap after collections", "heap_mb", 1, 1, FLAGGED, "MB", "below")
+    line("driver, heap at its least", "heap_mb", 1, 1, FLAGGED, "MB", "below")
     line("Python, resident", "python_mb", 1, 1, P99, "MB", "above")
     line("p50", "p50_ms", 1, 2, P50, "ms", "above")
     line("p99", "p99_ms", 1, 2, P99, "ms", "above")
