@@ -123,15 +123,18 @@ class Heap:
         self.least = float("inf")
 
     def look(self) -> None:
-        self.least = min(self.least, (self._jvm.totalMemory() - self._jvm.freeMemory()) / 1e6)
+        self.least = min(self.least, self._holds())
 
     def after_full_collection(self) -> float:
         self._jvm.gc()
-        return float(self._jvm.totalMemory() - self._jvm.freeMemory()) / 1e6
+        return self._holds()
 
     def take(self) -> float:
         least, self.least = self.least, float("inf")
         return least
+
+    def _holds(self) -> float:
+        return float(self._jvm.totalMemory() - self._jvm.freeMemory()) / 1e6
 
 
 def measured(minute: int, handle: Detector, load: Load, heap: Heap, checkpoint: Path) -> Minute:
