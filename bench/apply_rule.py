@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from rig import oracle, private_broker
 
-from workbench import detector
-from workbench.broker import Topics, ensure_topics
+from workbench.broker.topics import Topics, ensure_topics
+from workbench.detector import handle as detector
 from workbench.rule import Rule
 
 CHANGES = [Rule("10s", 4), Rule("20s", 3), Rule("60s", 5), Rule("5s", 2), Rule("10s", 3)]

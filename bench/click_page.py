@@ -24,8 +24,8 @@ from collections.abc import Iterator
 import numpy as np
 from rig import oracle, percentiles, private_broker
 
-from workbench import detector
-from workbench.broker import Connection, Topics, ensure_topics
+from workbench.broker.topics import Connection, Topics, ensure_topics
+from workbench.detector import handle as detector
 from workbench.rule import Rule
 
 ADS = ("lamp", "ferry", "coffee")

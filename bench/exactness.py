@@ -11,8 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from rig import oracle, private_broker
 
-from workbench import detector, readers, sender
-from workbench.broker import Connection, Topics, ensure_topics
+from workbench.broker import sender
+from workbench.broker.topics import Connection, Topics, ensure_topics
+from workbench.clicks import files as readers
+from workbench.detector import handle as detector
 from workbench.rule import Rule
 
 

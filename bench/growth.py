@@ -25,13 +25,13 @@ import numpy as np
 from growth_table import PARTITIONS, SESSIONS, Point, text_table, write
 from rig import Floats, Reader, driver, machine, oracle, paced, private_broker, written
 
-from workbench import detector
-from workbench.broker import Connection, Topics, ensure_topics
-from workbench.click_source import Tolerance
-from workbench.detector import Detector
-from workbench.positions import Positions
+from workbench.broker.topics import Connection, Topics, ensure_topics
+from workbench.detector import handle as detector
+from workbench.detector.handle import Detector
+from workbench.detector.positions import Positions
+from workbench.detector.source import Tolerance
 from workbench.rule import Rule
-from workbench.runtime import stop_spark
+from workbench.spark.session import stop_spark
 
 EVENT_RATE = 10_000.0  # clicks a second of event time in a backlog: about what a detector keeps up with
 WARM_UP = 0.6  # of the clicks asked for; what is more than these comes before, too

@@ -18,7 +18,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from rig import renew_part, take_picture
 
-from workbench.chart_style import FLAGGED, INK, P50, P99, TEMPLATE
+from workbench.charts.style import FLAGGED, INK, P50, P99, TEMPLATE
 
 __all__ = ["PARTITIONS", "SESSIONS", "Point", "text_table", "write"]
 

@@ -16,8 +16,8 @@ import numpy as np
 from confluent_kafka import Consumer, Producer
 from rig import Reader, paced, percentiles, private_broker
 
-from workbench import detector
-from workbench.broker import Connection, Topics, ensure_topics
+from workbench.broker.topics import Connection, Topics, ensure_topics
+from workbench.detector import handle as detector
 from workbench.rule import Rule
 
 WARM_UP_S = 10.0

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from workbench.broker import Connection, Topics
-from workbench.jars import Jar, _fetch
-from workbench.machine import cache_dir, find_java, java_env, locked
+from workbench.broker.topics import Connection, Topics
+from workbench.machine.folders import cache_dir, find_java, java_env, locked
+from workbench.machine.jars import Jar, _fetch
 
 __all__ = ["ENGINES", "Engine", "EngineFailed", "Running"]
 

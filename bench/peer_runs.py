@@ -18,8 +18,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from peer_engines import Engine, EngineFailed, Running
 from rig import Reader, oracle, paced
 
-from workbench.broker import Connection, Topics, ensure_topics
-from workbench.positions import Positions
+from workbench.broker.topics import Connection, Topics, ensure_topics
+from workbench.detector.positions import Positions
 
 __all__ = ["Run", "Sizes", "measure"]
 

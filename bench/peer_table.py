@@ -13,7 +13,7 @@ from peer_runs import Run, Sizes
 from plotly.subplots import make_subplots
 from rig import machine, renew_part, take_picture
 
-from workbench.chart_style import FLAGGED, GOOD, INK, MUTED, P50, P99, TEMPLATE
+from workbench.charts.style import FLAGGED, GOOD, INK, MUTED, P50, P99, TEMPLATE
 
 __all__ = ["text_table", "write"]
 

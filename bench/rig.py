@@ -21,10 +21,10 @@ import plotly.graph_objects as go
 import psutil
 from confluent_kafka import Consumer, Producer
 
-from workbench.broker import Connection, EmbeddedBroker
-from workbench.chart_style import CONFIG
-from workbench.positions import Positions
-from workbench.runtime import stop_spark
+from workbench.broker.topics import Connection, EmbeddedBroker
+from workbench.charts.style import CONFIG
+from workbench.detector.positions import Positions
+from workbench.spark.session import stop_spark
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import oracle

@@ -1,6 +1,6 @@
 """Make the sample access log that the package carries: synthetic, and the same bytes for the same seed.
 
-    python bench/sample_log.py workbench/data/sample-access.log.gz
+    python bench/sample_log.py workbench/clicks/data/sample-access.log.gz
 
 Two front ends of one small shop write into the log, one with the clock of UTC and one of +0200. Addresses are
 from the ranges kept for documentation. People browse, load assets with their pages, and now and then click

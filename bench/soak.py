@@ -23,11 +23,11 @@ from confluent_kafka import Consumer, Producer
 from rig import driver, oracle, private_broker
 from soak_chart import draw, slopes
 
-from workbench import detector
-from workbench.broker import Connection, Topics, ensure_topics
-from workbench.detector import Detector
+from workbench.broker.topics import Connection, Topics, ensure_topics
+from workbench.detector import handle as detector
+from workbench.detector.handle import Detector
 from workbench.rule import Rule
-from workbench.runtime import state_dir
+from workbench.spark.session import state_dir
 
 SESSIONS = 2000  # in a minute, at 1,000 clicks/s: about half of the clicks are flagged
 SETTLED_S = 3.0  # verdicts that have not come by then count for the minute in which they come

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from rig import take_picture
 
-from workbench.chart_style import CONFIG, FLAGGED, GOOD, INK, MUTED, P50, P99, TEMPLATE
+from workbench.charts.style import CONFIG, FLAGGED, GOOD, INK, MUTED, P50, P99, TEMPLATE
 
 __all__ = ["draw", "slopes"]
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from rig import driver, oracle, private_broker, written
 from spark_cluster import SparkCluster
 
-from workbench import detector
-from workbench.broker import Topics, ensure_topics
-from workbench.positions import Positions
+from workbench.broker.topics import Topics, ensure_topics
+from workbench.detector import handle as detector
+from workbench.detector.positions import Positions
 from workbench.rule import Rule
 
 LONGEST_S = 300.0

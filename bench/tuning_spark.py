@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from workbench import tuning, tuning_spark
-from workbench.runtime import stop_spark
-from workbench.traffic import Traffic
+from workbench.clicks.traffic import Traffic
+from workbench.spark.session import stop_spark
+from workbench.tuning import on_spark as tuning_spark
+from workbench.tuning import surface as tuning
 
 PART = 1_000_000
 

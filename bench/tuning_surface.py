@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
+from workbench.clicks.traffic import Traffic
+from workbench.clicks.visitors import BOT_LABELS
 from workbench.rule import Rule
-from workbench.traffic import Traffic
-from workbench.tuning import Surface, surface
-from workbench.visitors import BOT_LABELS
+from workbench.tuning.surface import Surface, surface
 
 QUERY = """
 SELECT count(*) FILTER (n >= {threshold}), count(DISTINCT session_id) FILTER (n >= {threshold}),

@@ -12,12 +12,12 @@ import pytest
 from detecting import Start, detectors
 from hypothesis import settings
 
-from workbench.broker import Connection, EmbeddedBroker, Topics, ensure_topics
-from workbench.click_limits import Limits
-from workbench.click_serve import ClickServer
+from workbench.broker.topics import Connection, EmbeddedBroker, Topics, ensure_topics
+from workbench.click_page.limits import Limits
+from workbench.click_page.server import ClickServer
 from workbench.errors import JavaNotFound
-from workbench.machine import find_java
-from workbench.runtime import stop_spark
+from workbench.machine.folders import find_java
+from workbench.spark.session import stop_spark
 
 if TYPE_CHECKING:
     from secured import SecuredBroker

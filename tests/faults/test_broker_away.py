@@ -13,7 +13,7 @@ import pytest
 from crashing import broker_in, clicks_coming, hold_exact, outcomes, until_first_outcome
 from detecting import detectors, until
 
-from workbench.broker import EmbeddedBroker, Topics
+from workbench.broker.topics import EmbeddedBroker, Topics
 
 pytestmark = pytest.mark.java
 

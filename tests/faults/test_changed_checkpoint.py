@@ -12,8 +12,8 @@ from detecting import Start, send, until
 from fault_table import row
 from oracle import Record, wire
 
-from workbench.broker import Connection, Topics, end_offsets, recreate_topics
-from workbench.click_source import Tolerance
+from workbench.broker.topics import Connection, Topics, end_offsets, recreate_topics
+from workbench.detector.source import Tolerance
 from workbench.errors import CheckpointMismatch
 from workbench.rule import Rule
 

@@ -21,12 +21,12 @@ from detecting import Start, detectors, send, until
 from fault_table import row
 from oracle import Record
 
-from workbench.broker import Connection, Topics, end_offsets
-from workbench.checkpoint import Checkpoint
+from workbench.broker.topics import Connection, Topics, end_offsets
+from workbench.detector.checkpoint import Checkpoint
+from workbench.detector.hand_over import HandOver, Judged
+from workbench.detector.sidecars import first_damaged
 from workbench.errors import CheckpointMismatch, DetectorError
-from workbench.hand_over import HandOver, Judged
 from workbench.rule import Rule
-from workbench.sidecars import first_damaged
 
 FLIPS = int(os.environ.get("WORKBENCH_FAULTS_FLIPS", "12"))
 SEED = int(os.environ.get("WORKBENCH_FAULTS_SEED", "20261125"))

@@ -13,7 +13,7 @@ import pytest
 from crashing import clicks_coming, hold_exact, outcomes, until_first_outcome
 from detecting import Start, until
 
-from workbench.broker import Connection, Topics
+from workbench.broker.topics import Connection, Topics
 from workbench.errors import DetectorError
 
 SEED = 20261126

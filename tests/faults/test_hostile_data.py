@@ -15,12 +15,12 @@ from detecting import Start, send, until
 from fault_table import row
 from oracle import Record, wire
 
-from workbench.audit import audit
-from workbench.broker import Connection, Topics
-from workbench.clicks import LONGEST_TEXT, parse
+from workbench.broker.topics import Connection, Topics
+from workbench.clicks.record import LONGEST_TEXT, parse
+from workbench.detector.query import SPARE
 from workbench.errors import ClickError
-from workbench.query import SPARE
 from workbench.rule import Rule
+from workbench.verdicts.audit import audit
 
 SEED = 20261124
 SECOND = 1_000_000

@@ -23,9 +23,9 @@ import pytest
 from crashing import clicks_coming, hold_exact, outcomes, until_first_outcome
 from detecting import Start, held_back, send, until
 
-from workbench.broker import Connection, Topics, end_offsets, partitions_of
-from workbench.hand_over import Judged
-from workbench.positions import CatchUp, Positions
+from workbench.broker.topics import Connection, Topics, end_offsets, partitions_of
+from workbench.detector.hand_over import Judged
+from workbench.detector.positions import CatchUp, Positions
 
 pytestmark = pytest.mark.java
 

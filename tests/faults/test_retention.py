@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from crashing import hold_answer, outcomes, until_first_outcome
 from detecting import Start, held_back, send, until
 
-from workbench.broker import Connection, Topics, begin_offsets, end_offsets
+from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets
 from workbench.errors import DetectorError, LostClicks
 from workbench.rule import Rule
 

@@ -1,0 +1,139 @@
+"""The doctor sees what is wrong and names the fix."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+import workbench.cli.doctor
+from workbench.broker.topics import Connection, EmbeddedBroker
+from workbench.cli.doctor import Check, checks, print_report
+from workbench.machine.jars import jar_lock
+
+
+def only(name: str, environ: dict[str, str] | None = None) -> Check:
+    """The one check of that name."""
+    (found,) = [check for check in checks(environ or {"PATH": "/nowhere"}) if check.name == name]
+    return found
+
+
+@pytest.mark.java
+def test_on_a_machine_that_is_set_up_all_is_well(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    monkeypatch.setattr(
+        workbench.cli.doctor, "MEMORY_GB", 0.1
+    )  # Spark and the broker of other tests have theirs already
+    found = checks({**os.environ, "WORKBENCH_BROKERS": connection.bootstrap})
+    assert [check for check in found if not check.ok] == []
+    assert [check.name for check in found] == [
+        "Java",
+        "jars of kafka",
+        "jars of spark",
+        "packages",
+        "anywidget",
+        "ipywidgets",
+        "jupyterlab",
+        "broker",
+        "disk",
+        "memory",
+    ]
+
+
+def test_a_missing_java_is_told_with_what_to_install() -> None:
+    check = only("Java")
+    assert not check.ok
+    assert "none in JAVA_HOME, PATH or CONDA_PREFIX" in check.detail
+    assert check.fix.startswith("install one")
+
+
+def test_missing_jars_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE_DIR", str(tmp_path))
+    check = only("jars of spark")
+    assert (check.ok, check.detail) == (False, f"4 of 4 are missing in {tmp_path / 'jars' / 'spark'}")
+    assert "make setup" in check.fix
+
+
+def test_an_altered_jar_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE_DIR", str(tmp_path))
+    for jar in jar_lock("spark"):
+        jar.path.parent.mkdir(parents=True, exist_ok=True)
+        jar.path.write_bytes(b"PK")
+    check = only("jars of spark")
+    assert not check.ok
+    assert "is not the locked" in check.detail
+    assert "delete the file" in check.fix
+
+
+def test_a_package_of_another_version_is_told_with_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "3.0.0" if name == "pandas" else version(name))
+    check = only("packages")
+    assert (check.ok, check.detail) == (False, f"pandas is 3.0.0, locked {version('pandas')}")
+    assert "make setup" in check.fix
+
+
+def test_a_widget_without_its_front_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    check = only("anywidget")
+    assert not check.ok
+    assert "JupyterLab's extension anywidget is not at" in check.detail
+
+
+def test_a_broker_of_the_environment_that_does_not_answer_is_told() -> None:
+    check = only("broker", {"WORKBENCH_BROKERS": "127.0.0.1:1"})
+    assert (check.ok, check.detail) == (False, "no broker answers (127.0.0.1:1: Connection refused).")
+    assert "workbench broker up" in check.fix
+    assert not only("broker", {"WORKBENCH_BROKERS": "nonsense"}).ok
+
+
+def test_the_embedded_broker_is_asked_when_it_runs(
+    embedded_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbench.cli.doctor, "EmbeddedBroker", lambda: embedded_broker)
+    check = only("broker")
+    assert check.ok
+    assert f"{embedded_broker.status().bootstrap} answers (the embedded one" in check.detail
+
+
+def test_a_port_that_something_else_has_is_told_with_its_process(
+    embedded_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bootstrap = embedded_broker.status().bootstrap
+    assert bootstrap is not None
+    port = int(bootstrap.rpartition(":")[2])
+    monkeypatch.setattr(workbench.cli.doctor, "DEFAULT_PORT", port)
+    check = only("ports")
+    assert not check.ok
+    assert f"{port} by java (pid {embedded_broker.status().pid})" in check.detail
+    assert f"WORKBENCH_BROKERS=127.0.0.1:{port}" in check.fix
+
+
+def test_too_little_disk_or_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbench.cli.doctor, "DISK_GB", 1e9)
+    monkeypatch.setattr(workbench.cli.doctor, "MEMORY_GB", 1e9)
+    assert not only("disk").ok
+    assert not only("memory").ok
+
+
+def test_the_report_has_a_line_for_each_check_and_its_status_says_whether_all_is_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    good, bad = Check("this", True, "is fine"), Check("that", False, "is broken", "mend it")
+    out = io.StringIO()
+    monkeypatch.setattr(workbench.cli.doctor, "_checks", lambda environ: iter([good, bad]))
+    assert print_report({}, out) == 1
+    assert out.getvalue().splitlines() == [
+        "ok      this: is fine",
+        "not ok  that: is broken",
+        "        fix: mend it",
+        "1 not ok.",
+    ]
+    monkeypatch.setattr(workbench.cli.doctor, "_checks", lambda environ: iter([good]))
+    out = io.StringIO()
+    assert print_report({}, out) == 0
+    assert out.getvalue() == "ok      this: is fine\nAll is well.\n"

@@ -1,0 +1,157 @@
+"""Spark's surface is that of the same clicks in memory, whatever the file looks like."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from workbench.clicks import files as readers
+from workbench.clicks.order import order
+from workbench.clicks.traffic import Traffic
+from workbench.errors import ClickError
+from workbench.rule import Rule
+from workbench.spark.session import spark_session
+from workbench.tuning import on_spark as tuning_spark
+from workbench.tuning import surface as tuning
+from workbench.tuning.gap_batches import tally_batches
+from workbench.tuning.surface import Cost, Surface
+
+WINDOWS = ["1s", "2s", "5s", "10s", "40s", "2m"]
+THRESHOLDS = [1, 2, 3, 4, 7, 20]
+START = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def spark() -> SparkSession:
+    return spark_session(4, conf={"spark.sql.shuffle.partitions": 2})
+
+
+@pytest.fixture(scope="module")
+def clicks() -> pd.DataFrame:
+    """Mixed traffic, one session with a third of it, whole seconds for another, and every tenth click twice."""
+    made = Traffic(rate=200, duration="60s", seed=5).clicks(START)
+    made.loc[made.index % 3 == 0, ["session_id", "url"]] = "hot"
+    coarse = made.index % 7 == 0
+    made.loc[coarse, "session_id"] = "coarse"
+    made.loc[coarse, "ts"] = made.loc[coarse, "ts"].dt.floor("s")
+    return pd.concat([made, made.iloc[::10]]).sample(frac=1, random_state=1, ignore_index=True)
+
+
+def same(found: Surface, expected: Surface) -> None:
+    assert (found.clicks, found.sessions, found.fraud) == (expected.clicks, expected.sessions, expected.fraud)
+    for name in ("flagged_clicks", "flagged_sessions", "hits"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+    assert found.frame().equals(expected.frame())
+
+
+@pytest.mark.java
+def test_parquet_larger_than_a_batch_equals_the_surface_in_memory(
+    spark: SparkSession, clicks: pd.DataFrame, tmp_path: Path
+) -> None:
+    folder = tmp_path / "clicks"
+    folder.mkdir()
+    for number, part in enumerate(np.array_split(np.arange(len(clicks)), 3)):
+        clicks.iloc[part].to_parquet(folder / f"{number}.parquet")
+    cost = Cost(2, 0.5)
+    expected = tuning.surface(clicks, WINDOWS, THRESHOLDS, cost=cost)
+    small = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    spark.conf.set(small, 50)  # so that sessions and moments lie across many batches
+    try:
+        found = tuning_spark.surface(folder, WINDOWS, THRESHOLDS, cost=cost, spark=spark, progress=False)
+    finally:
+        spark.conf.unset(small)
+    same(found, expected)
+    assert found.best("cost") == expected.best("cost")
+    assert found.rejected == 0
+
+
+@pytest.mark.java
+def test_csv_is_read_as_readers_read_it_and_bad_rows_are_counted(
+    spark: SparkSession, clicks: pd.DataFrame, tmp_path: Path
+) -> None:
+    frame = clicks.head(3_000).astype({"ts": object})
+    frame["ts"] = clicks["ts"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    us = clicks["ts"].astype("int64")
+    frame.loc[::4, "ts"] = (us[::4] // 1000).astype(str)  # milliseconds
+    frame.loc[1::4, "ts"] = (us[1::4] / 1e6).map("{:.3f}".format)  # seconds and a fraction
+    frame.loc[5, "ts"] = "yesterday"
+    frame.loc[6, "session_id"] = ""
+    frame.loc[7, "ts"] = "2026-01-02T00:00:00"
+    frame.loc[8, "url"] = 'said "so", twice'
+    text = frame.rename(columns={"session_id": "visitor"}).to_csv(index=False) + "1,2\n"
+    path = tmp_path / "clicks.csv.gz"
+    path.write_bytes(gzip.compress(text.encode()))
+    mapping = {"session_id": "visitor"}
+    recording = readers.read(path, mapping=mapping)
+    found = tuning_spark.surface(path, WINDOWS, THRESHOLDS, mapping=mapping, spark=spark, progress=False)
+    same(found, tuning.surface(recording.clicks, WINDOWS, THRESHOLDS))
+    assert found.rejected == len(recording.rejected) == 4
+
+
+@pytest.mark.java
+def test_clicks_without_labels_or_ids_and_an_empty_file(
+    spark: SparkSession, clicks: pd.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "bare.parquet"
+    for bare in (clicks[["session_id", "url", "ts"]], clicks[["session_id", "url", "ts"]].iloc[:0]):
+        bare.to_parquet(path)
+        found = tuning_spark.surface(path, WINDOWS, THRESHOLDS, spark=spark, progress=False)
+        same(found, tuning.surface(readers.read(path).clicks, WINDOWS, THRESHOLDS))
+        assert not found.labelled
+
+
+@pytest.mark.java
+def test_what_spark_cannot_read_is_said_in_one_line(spark: SparkSession, clicks: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "clicks.parquet"
+    clicks.assign(label=clicks["label"].where(clicks.index % 2 == 0)).to_parquet(path)
+    with pytest.raises(ClickError, match=r"of 13,200 clicks have no label"):
+        tuning_spark.surface(path, WINDOWS, THRESHOLDS, spark=spark, progress=False)
+    with pytest.raises(ClickError, match="no column 'visitor' for session_id"):
+        tuning_spark.surface(path, ["1s"], [2], mapping={"session_id": "visitor"}, spark=spark, progress=False)
+    with pytest.raises(ClickError, match="cannot read"):
+        tuning_spark.surface(tmp_path / "none.parquet", ["1s"], [2], spark=spark, progress=False)
+    with pytest.raises(ClickError, match="cannot tell the format"):
+        tuning_spark.surface("clicks.log", ["1s"], [2], spark=spark, progress=False)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000), st.integers(1, 60))
+def test_batches_of_any_size_add_up(seed: int, rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(0, 200))
+    us = pd.Series(rng.integers(0, 20, n) * 400_000).astype("datetime64[us]").dt.tz_localize("UTC")
+    frame = pd.DataFrame(
+        {
+            "click_id": [str(i) for i in range(n)],
+            "session_id": rng.choice(list("abc"), n).astype(object),
+            "url": rng.choice(list("xy"), n).astype(object),
+            "ts": us,
+            "label": rng.choice(["person", "drip_bot"], n).astype(object),
+        }
+    )
+    keys = frame.assign(us=us.astype("int64"), fraud=frame["label"] == "drip_bot").groupby(["session_id", "url", "us"])
+    moments = keys["fraud"].agg(clicks="size", fraud="sum").reset_index()
+    batches = pa.Table.from_pandas(moments, preserve_index=False).combine_chunks().to_batches(rows)
+    windows, thresholds = [Rule(w).window_us for w in WINDOWS], THRESHOLDS
+    (answer,) = tally_batches(iter_of(batches), windows, thresholds)
+    expected = tuning.surface(order(frame), WINDOWS, thresholds)
+    flagged, sessions = (answer.column(name).to_numpy() for name in ("flagged", "sessions"))
+    assert (flagged[0], sessions[0]) == (n, frame["session_id"].nunique())
+    assert flagged[1:].tolist() == expected.flagged_clicks.ravel().tolist()
+    assert sessions[1:].tolist() == expected.flagged_sessions.ravel().tolist()
+    if expected.hits is not None:
+        assert answer.column("hits").to_numpy()[1:].tolist() == expected.hits.ravel().tolist()
+
+
+def iter_of(batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield from batches

@@ -1,0 +1,63 @@
+"""Detectors of a test, the clicks they are to judge, and waiting for what they do. No tests here."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import oracle
+import pytest
+from oracle import Record
+
+from workbench.broker.topics import Connection, Topics, ensure_topics
+from workbench.detector import handle as detector
+from workbench.detector.handle import Detector
+from workbench.detector.judging import Judging
+from workbench.rule import Rule
+
+Start = Callable[..., Detector]
+
+
+@contextlib.contextmanager
+def detectors(connection: Connection, topics: Topics, **settings: Any) -> Iterator[Start]:
+    """What starts detectors on these topics; they are stopped at the end."""
+    started: list[Detector] = []
+
+    def start(rule: Rule = Rule(), **options: Any) -> Detector:
+        options = {"topics": topics, "starting": "earliest", "checkpoint_every": "5s", **settings, **options}
+        started.append(detector.start(rule, connection, **options))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for handle in started:
+            handle.stop()
+
+
+def held_back(patch: pytest.MonkeyPatch) -> threading.Event:
+    """Detectors start as ever, but their queries only when this event is set; one that is stopped before has none."""
+    go, start = threading.Event(), Judging.start
+
+    def start_then(judging: Judging, master: str | None) -> None:
+        until(lambda: go.is_set() or judging._ending.is_set())
+        start(judging, master)
+
+    patch.setattr(Judging, "start", start_then)
+    return go
+
+
+def send(connection: Connection, topics: Topics, records: list[Record]) -> None:
+    ensure_topics(connection, topics)
+    oracle.send(connection.bootstrap, topics.clicks, records)
+
+
+def until(what: Callable[[], Any], seconds: float = 60, every: float = 0.1) -> None:
+    """Poll until it is true; AssertionError when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(every)

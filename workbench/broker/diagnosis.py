@@ -1,0 +1,123 @@
+"""Why a broker cannot be used, and the fix, in a few words each. Looks only; raises nothing.
+
+Kafka's clients tell a wrong certificate or password from a missing broker in their log at best, and try again until
+time is over. So the socket, the TLS handshake and the login are tried here, one after the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from workbench.broker import login
+
+if TYPE_CHECKING:
+    from workbench.broker.security import Security
+
+__all__ = ["refused", "unreachable"]
+
+_SECONDS = 4.0
+_ALERT_S = 0.5
+# OpenSSL's numbers for what is wrong with a certificate.
+_EXPIRED, _NOT_YET = 10, 9
+_OTHER_NAME = (62, 64)
+
+
+def unreachable(addresses: Sequence[str], security: Security, seconds: float) -> tuple[str, str] | None:
+    """What is wrong with each address, and the fix where there is one; None once one of them takes us."""
+    reasons, fix = [], ""
+    for address in addresses:
+        found = _look_at(address, security, seconds / len(addresses))
+        if found is None:
+            return None
+        what, advice = found
+        reasons.append(f"{address}: {what}")
+        fix = fix or advice
+    return "; ".join(reasons), fix
+
+
+def refused(addresses: Sequence[str], security: Security) -> tuple[str, str] | None:
+    """The same after a client gave up: what it may have been although the address is there."""
+    if found := unreachable(addresses, security, _SECONDS):
+        return found
+    for address in addresses:
+        if security.tls and security.client_file is None and _wants_a_certificate(address, security):
+            what, fix = "it wants a certificate of the client", "set WORKBENCH_CLIENT_FILE to a PEM file with one"
+            return f"{address}: {what}", fix
+        if not security.tls and _speaks_tls(address):
+            return f"{address}: it is encrypted", "set WORKBENCH_SECURITY to ssl, or to sasl_ssl where users log in"
+    return None
+
+
+def _look_at(address: str, security: Security, seconds: float) -> tuple[str, str] | None:
+    host = _host(address)
+    try:
+        with _talk(address, seconds, security.tls_context() if security.tls else None) as talk:
+            return login.refusal(talk, host, security) if security.sasl else None
+    except ssl.SSLCertVerificationError as error:
+        return _wrong_certificate(error, host)
+    except ssl.SSLError as error:
+        if error.reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE"):
+            protocol = "sasl_plaintext" if security.sasl else "plaintext"
+            return "it does not speak TLS", f"set WORKBENCH_SECURITY to {protocol}, or name a port that is encrypted"
+        return f"TLS failed: {error.reason or error}", "see the broker's log"
+    except (OSError, ValueError, struct.error) as error:  # the latter two: an answer that is not a broker's
+        return (error.strerror if isinstance(error, OSError) else None) or str(error), ""
+
+
+def _wrong_certificate(error: ssl.SSLCertVerificationError, host: str) -> tuple[str, str]:
+    if error.verify_code in (_EXPIRED, _NOT_YET):
+        return f"its {error.verify_message}", "renew the broker's certificate, or set this machine's clock"
+    if error.verify_code in _OTHER_NAME:
+        return (
+            f"its certificate is not for {host!r}",
+            "name the broker in WORKBENCH_BROKERS as its certificate does, or have one made for that name",
+        )
+    return (
+        f"its certificate is from an authority that is not trusted: {error.verify_message}",
+        "set WORKBENCH_CA_FILE to the PEM file of the authority that made it",
+    )
+
+
+def _wants_a_certificate(address: str, security: Security) -> bool:
+    """In TLS 1.3 a server says so only after the handshake."""
+    try:
+        with _talk(address, _ALERT_S, security.tls_context()) as talk:
+            talk.recv(1)
+    except ssl.SSLError as error:
+        return "CERTIFICATE" in (error.reason or "").upper()
+    except OSError:
+        pass  # silence: it waits for us to speak, so it does not mind
+    return False
+
+
+def _speaks_tls(address: str) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is said to it
+    try:
+        with _talk(address, _ALERT_S, context):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "").upper()
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _talk(address: str, seconds: float, context: ssl.SSLContext | None) -> Iterator[socket.socket]:
+    """A connection to the address, encrypted where there is a context; no step of it takes longer than `seconds`."""
+    host, port = _host(address), int(address.rpartition(":")[2])
+    with socket.create_connection((host, port), timeout=seconds) as plain:
+        if context is None:
+            yield plain
+        else:
+            with context.wrap_socket(plain, server_hostname=host) as encrypted:
+                yield encrypted
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")

@@ -1,0 +1,193 @@
+"""Plotly figures of verdicts: pure functions and their one look. The chart that moves is in `live_chart`.
+
+Every figure takes a frame of verdicts (`click_id`, `session_id`, `url`, `ts`, `fraud`, `clicks_in_window`,
+`revised`, `rule_id`, `judged_at`, `latency_ms`), in any order, and holds a bounded number of points however
+long the frame is; `chart_data` reduces it, `chart_style` has the colours. Times are event times in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from workbench.charts import data as chart_data
+from workbench.charts import shadow as chart_shadow
+from workbench.charts.data import View
+from workbench.charts.label import label
+from workbench.charts.style import BESIDE_SHADOW, CONFIG, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
+from workbench.rule import Rule
+
+__all__ = [
+    "CONFIG",
+    "TEMPLATE",
+    "apply",
+    "clicks_per_second",
+    "label",
+    "latency",
+    "overview",
+    "session_timeline",
+    "shadow",
+    "shadow_view",
+    "skeleton",
+    "top_sessions",
+    "views",
+]
+
+AnyFigure = TypeVar("AnyFigure", bound=go.Figure)
+
+
+def skeleton(
+    figure: AnyFigure,
+    panels: Sequence[str] = tuple(OVERVIEW),
+    styles: Mapping[str, Panel] = PANELS,
+    places: Mapping[str, Place] | None = None,
+) -> AnyFigure:
+    """Put the empty panels into an empty figure or figure widget: one fills it, four or five make the overview."""
+    whole = ((0.0, 1.0), (0.0, 1.0))
+    if len(panels) == 1:
+        places = {panels[0]: whole}
+    elif places is None:
+        places = BESIDE_SHADOW if "shadow" in panels else OVERVIEW
+    layout: dict[str, Any] = {
+        "template": TEMPLATE,
+        # Said aloud, or a widget keeps the width it had before it was on the page.
+        "autosize": True,
+        "height": {1: 400, 4: 680, 5: 900}[len(panels)],
+        "margin": {"l": 60, "r": 24, "t": 76, "b": 48},
+        "uirevision": "kept",
+        # Top left: the mode bar has the right.
+        "legend": {"x": 0, "xref": "paper", "y": 0.99, "yref": "container", "yanchor": "top"},
+        "annotations": [],
+    }
+    in_legend: set[str] = set()
+    for number, name in enumerate(panels, start=1):
+        panel, suffix = styles[name], str(number) if number > 1 else ""
+        x, y = places[name]
+        matches = {"matches": "x"} if number > 1 and panel.xaxis is TIME else {}
+        layout[f"xaxis{suffix}"] = {"domain": x, "anchor": f"y{suffix}", **panel.xaxis, **matches}
+        layout[f"yaxis{suffix}"] = {"domain": y, "anchor": f"x{suffix}", **panel.yaxis}
+        at = {"xref": "paper", "yref": "paper", "showarrow": False}
+        layout["annotations"] += [
+            {
+                **at,
+                "name": f"{name}:title",
+                "x": x[0],
+                "xanchor": "left",
+                "y": y[1],
+                "yanchor": "bottom",
+                "yshift": 6,
+                "align": "left",
+                "text": "",
+            },
+            {
+                **at,
+                "name": f"{name}:empty",
+                "x": sum(x) / 2,
+                "xanchor": "center",
+                "y": sum(y) / 2,
+                "yanchor": "middle",
+                "text": "",
+                "font": {"size": 13, "color": MUTED},
+            },
+        ]
+        for key, properties in panel.traces.items():
+            seen = properties["name"] in in_legend
+            in_legend.add(properties["name"])
+            axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "meta": f"{name}:{key}"}
+            figure.add_trace({**properties, **axes, **({"showlegend": False} if seen else {})})
+    figure.update_layout(layout)
+    return figure
+
+
+def views(
+    verdicts: pd.DataFrame,
+    panels: Sequence[str] = tuple(OVERVIEW),
+    *,
+    sessions: int = 20,
+    n: int = 15,
+    span_us: tuple[int, int] | None = None,
+) -> dict[str, View]:
+    """Reduce a frame of verdicts to what each panel shows. `span_us` since the epoch fixes the time axis."""
+    reduce = {
+        "rates": lambda: chart_data.rates(verdicts, span_us),
+        "latency": lambda: chart_data.latency(verdicts, span_us),
+        "timeline": lambda: chart_data.timeline(verdicts, sessions),
+        "top": lambda: chart_data.top(verdicts, n),
+    }
+    shown = {name: reduce[name]() for name in panels}
+    ts_us = chart_data.epoch_us(verdicts["ts"])
+    # A trace without times would begin in 1970, and the axis with it.
+    span = span_us or ((int(ts_us.min()), int(ts_us.max())) if len(ts_us) else ())
+    for name, view in shown.items():
+        if "span" in PANELS[name].traces:
+            view.traces["span"] = {"x": chart_data.iso(np.array(span, np.int64))}
+    return shown
+
+
+def apply(figure: go.Figure, shown: Mapping[str, View]) -> None:
+    """Fill a `skeleton` with views, trace by trace in place: a figure widget keeps its zoom."""
+    notes = {note.name: note for note in figure.layout.annotations}
+    for trace in figure.data:
+        panel, key = trace.meta.split(":")
+        trace.update(shown[panel].traces.get(key, {}), overwrite=True)
+        view, y_name = shown[panel], (trace.yaxis or "y").replace("y", "yaxis")
+        figure.layout[y_name].update(view.yaxis)
+        figure.layout[y_name.replace("y", "x", 1)].update(view.xaxis)
+        # Without data a date axis would read 2000, and a value axis minus one to six.
+        blank = bool(view.empty)
+        figure.layout[y_name].visible = not blank
+        figure.layout[y_name.replace("y", "x", 1)].visible = not blank
+        notes[f"{panel}:empty"].text = view.empty
+        notes[f"{panel}:title"].text = f"<b>{view.title}</b>" + (
+            f"  <span style='color:{MUTED}'>{view.detail}</span>" if view.detail else ""
+        )
+
+
+def shadow_view(compared: pd.DataFrame, challenger: Rule, span_us: tuple[int, int] | None = None) -> dict[str, View]:
+    """Reduce what `shadow.compare` made to the panel that shows where the rules differ."""
+    view = chart_shadow.differences(compared, challenger, span_us)
+    if span_us:
+        view.traces["span"] = {"x": chart_data.iso(np.array(span_us))}
+    return {"shadow": view}
+
+
+def _figure(verdicts: pd.DataFrame, *panels: str, **options: Any) -> go.Figure:
+    figure = skeleton(go.Figure(), panels)
+    apply(figure, views(verdicts, panels, **options))
+    return figure
+
+
+def clicks_per_second(verdicts: pd.DataFrame) -> go.Figure:
+    """Clicks per second, the flagged ones on top. The title has the flagged share, the hover each bar's."""
+    return _figure(verdicts, "rates")
+
+
+def session_timeline(verdicts: pd.DataFrame, sessions: int = 20) -> go.Figure:
+    """Every click of the `sessions` most flagged sessions on its row; flagged ones are strong diamonds."""
+    return _figure(verdicts, "timeline", sessions=sessions)
+
+
+def top_sessions(verdicts: pd.DataFrame, n: int = 15) -> go.Figure:
+    """The `n` sessions with the most flagged clicks."""
+    return _figure(verdicts, "top", n=n)
+
+
+def latency(verdicts: pd.DataFrame) -> go.Figure:
+    """From click (event time) to verdict (Kafka timestamp) in ms: p50 and p99 by second, on a log scale."""
+    return _figure(verdicts, "latency")
+
+
+def shadow(compared: pd.DataFrame, challenger: Rule) -> go.Figure:
+    """Where a challenger's rule differs from the running one: `compared` is what `Shadow.frame` gives."""
+    figure = skeleton(go.Figure(), ["shadow"])
+    apply(figure, shadow_view(compared, challenger))
+    return figure
+
+
+def overview(verdicts: pd.DataFrame, sessions: int = 20, n: int = 15) -> go.Figure:
+    """All four in one figure: what the live chart shows."""
+    return _figure(verdicts, *OVERVIEW, sessions=sessions, n=n)

@@ -1,0 +1,209 @@
+"""What `workbench doctor` looks at: Java, jars, packages, widgets, broker, disk, memory. It mends nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import Version
+
+from workbench.broker.connection import BROKERS_VARIABLE
+from workbench.broker.embedded import DEFAULT_PORT, port_holder
+from workbench.broker.security import SECURITY_VARIABLE
+from workbench.broker.topics import Connection, EmbeddedBroker
+from workbench.errors import WorkbenchError
+from workbench.machine.folders import cache_dir, find_java, state_dir
+from workbench.machine.jars import jar_lock, jars, missing_jars
+
+__all__ = ["DISK_GB", "MEMORY_GB", "Check", "checks", "print_report"]
+
+_DISTRIBUTION = "click-fraud-workbench"
+_WIDGETS = {"anywidget": "anywidget", "ipywidgets": "@jupyter-widgets/jupyterlab-manager", "jupyterlab": None}
+DISK_GB = 5.0
+MEMORY_GB = 3.0  # Spark and the embedded broker together, while they work
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report: what was looked at, whether it is well, what was seen, what to do if not."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+def checks(environ: Mapping[str, str] = os.environ) -> list[Check]:
+    """Look at everything, in the order in which things need each other. Never raises for what it finds."""
+    return list(_checks(environ))
+
+
+def print_report(environ: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:
+    """Print each check as it is made, `ok` or `not ok` with the fix; 0 when all is well, else 1."""
+    out = out or sys.stdout
+    failed = 0
+    for check in _checks(environ):
+        print(f"{'ok    ' if check.ok else 'not ok'}  {check.name}: {check.detail}", file=out, flush=True)
+        if not check.ok:
+            failed += 1
+            print(f"        fix: {check.fix}", file=out, flush=True)
+    print("All is well." if not failed else f"{failed} not ok.", file=out, flush=True)
+    return 1 if failed else 0
+
+
+def _checks(environ: Mapping[str, str]) -> Iterator[Check]:
+    yield _java(environ)
+    for name in ("kafka", "spark"):
+        yield _jars(name)
+    yield _packages()
+    for package, extension in _WIDGETS.items():
+        yield _widget(package, extension)
+    yield from _broker(environ)
+    yield _disk()
+    yield _memory()
+
+
+def _attempt(name: str, look: Callable[[], str]) -> Check:
+    """A check that is ok unless it raises; our messages carry their own fix."""
+    try:
+        return Check(name, True, look())
+    except WorkbenchError as error:
+        said, _, fix = str(error).partition(" Fix: ")
+        return Check(name, False, said, fix or "see the message")
+
+
+def _java(environ: Mapping[str, str]) -> Check:
+    def look() -> str:
+        java = find_java(environ)
+        return f"{java.version}, {java.path}"
+
+    return _attempt("Java", look)
+
+
+def _jars(name: str) -> Check:
+    label = f"jars of {name}"
+    if missing := missing_jars(name):
+        return Check(
+            label,
+            False,
+            f"{len(missing)} of {len(jar_lock(name))} are missing in {missing[0].path.parent}",
+            "make setup fetches them (needs Java and a network, once)",
+        )
+    return _attempt(
+        label, lambda: f"all {len(jars(name))} are byte for byte the locked ones, in {cache_dir() / 'jars'}"
+    )
+
+
+def _packages() -> Check:
+    """Every package that the workbench was installed with, against its lock."""
+    lock = Path(__file__).parents[2] / "requirements.lock"
+    if lock.exists():
+        source, wanted = "requirements.lock", _pins(lock.read_text("utf-8").splitlines())
+    else:  # installed without its source tree: the direct pins are what there is
+        source, wanted = "the direct pins", _pins(importlib.metadata.requires(_DISTRIBUTION) or [])
+    wrong = []
+    for name, version in wanted.items():
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "missing"
+        if found == "missing" or Version(found) != Version(version):
+            wrong.append(f"{name} is {found}, locked {version}")
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        return Check("packages", False, "; ".join(wrong[:3]) + more, "make setup (after git pull: make -B setup)")
+    return Check("packages", True, f"Python {sys.version.split()[0]}, all {len(wanted)} packages as in {source}")
+
+
+def _pins(lines: list[str]) -> dict[str, str]:
+    """Name → version of each `name==version ; marker` that applies to this machine."""
+    pins = {}
+    for line in lines:
+        try:
+            requirement = Requirement(line.split("#")[0].rstrip(" \\"))
+        except InvalidRequirement:
+            continue  # a hash, a comment or an empty line
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            for pin in requirement.specifier:
+                if pin.operator == "==":
+                    pins[requirement.name] = pin.version
+    return pins
+
+
+def _widget(package: str, extension: str | None) -> Check:
+    """A widget needs its Python package and, in JupyterLab, the front-end extension that came with it."""
+    try:
+        version = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return Check(package, False, "is not installed", "make setup")
+    if extension is None:
+        return Check(package, True, version)
+    described = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / extension / "package.json"
+    try:
+        front_end = json.loads(described.read_text("utf-8"))["version"]
+    except (OSError, ValueError, KeyError):
+        return Check(
+            package,
+            False,
+            f"{version}, but JupyterLab's extension {extension} is not at {described}",
+            "make setup",
+        )
+    return Check(package, True, f"{version}, with JupyterLab's extension {extension} {front_end}")
+
+
+def _broker(environ: Mapping[str, str]) -> Iterator[Check]:
+    if any(environ.get(name, "").strip() for name in (BROKERS_VARIABLE, SECURITY_VARIABLE)):
+        yield _attempt("broker", lambda: _answers(Connection.from_env(environ), f"named by {BROKERS_VARIABLE}"))
+        return
+    status = EmbeddedBroker().status()
+    if status.bootstrap:
+        connection = Connection(status.bootstrap)
+        yield _attempt("broker", lambda: _answers(connection, f"the embedded one, {status.memory_mb} MB"))
+        return
+    busy = [port for port in (DEFAULT_PORT, DEFAULT_PORT + 1) if _listens(port)]
+    if busy:
+        taken = "; ".join(f"{port} by {port_holder(port)}" for port in busy)
+        fix = f"end that process, or, if it is a Kafka broker, set {BROKERS_VARIABLE}=127.0.0.1:{busy[0]}"
+        yield Check("ports", False, f"taken: {taken}", fix)
+    else:
+        yield Check("ports", True, f"{DEFAULT_PORT} and {DEFAULT_PORT + 1} are free for the embedded broker")
+    yield Check("broker", True, "the embedded one does not run; it is started when it is needed")
+
+
+def _answers(connection: Connection, which: str) -> str:
+    connection.check()
+    return f"{connection.bootstrap} answers ({which})"
+
+
+def _listens(port: int) -> bool:
+    import socket
+
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _disk() -> Check:
+    place = state_dir()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e9
+    fix = f"free some space at {place}, or set WORKBENCH_STATE_DIR to a folder on another disk"
+    return Check("disk", free >= DISK_GB, f"{free:.1f} GB free at {place} ({DISK_GB:g} are enough)", fix)
+
+
+def _memory() -> Check:
+    free = psutil.virtual_memory().available / 1e9
+    fix = "end other programs: Spark and the embedded broker need it while they work"
+    return Check("memory", free >= MEMORY_GB, f"{free:.1f} GB available ({MEMORY_GB:g} are enough)", fix)

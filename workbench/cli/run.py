@@ -1,0 +1,162 @@
+"""`workbench run`, the main job: a broker of its own, the live notebook, a report. It leaves nothing running.
+
+The notebook does the work; here stands what it runs on, and what is told of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.broker.security import SECURITY_VARIABLE
+from workbench.cli import notebooks
+from workbench.cli.console import say
+from workbench.errors import DetectorError, ReportError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    import psutil
+
+__all__ = ["describe", "leaving_nothing", "run", "unsecured"]
+
+_NOTEBOOK = "02_live_detection.ipynb"
+_MARK = "WORKBENCH_RUN"
+_EXIT_S = 15.0
+
+
+def run(args: Namespace) -> int:
+    """Run the live notebook on a private broker, write the report and print what came of it."""
+    from workbench.broker.embedded import EmbeddedBroker
+    from workbench.reports.run import summary, write_report
+    from workbench.rule import Rule, format_duration
+
+    out: Path = args.out
+    if out.suffix != ".html":
+        raise ReportError(f"--out is {str(out)!r}: give the name of an .html file")
+    rule, notebook = Rule(args.window, args.threshold), notebooks.find(_NOTEBOOK)
+    with tempfile.TemporaryDirectory(prefix="workbench-") as folder, leaving_nothing(), unsecured():
+        broker = EmbeddedBroker(Path(folder) / "broker", port=0)
+        say("Starting a private Kafka broker …")
+        try:
+            parameters = {
+                "brokers": broker.up().bootstrap,
+                "window": format_duration(rule.window),
+                "threshold": rule.threshold,
+                "seconds": args.seconds,
+                "rate": args.rate,
+                "seed": args.seed,
+            }
+            say(f"Running {_NOTEBOOK}: {args.seconds} s of live traffic, {args.rate} clicks a second …")
+            write_report(notebook, parameters, out, "Click fraud, caught live")
+        finally:
+            broker.down()
+    found = summary(out.with_suffix(".ipynb"))
+    print(describe(found, out))
+    faults = [f"{found[name]:,} {text}" for name, text in _FAULTS.items() if found[name]]
+    if faults:
+        raise DetectorError(f"the detector is not to be trusted: {' and '.join(faults)}. Fix: see {out}")
+    return 0
+
+
+_FAULTS = {"missing": "clicks have no verdict", "dropped_by_watermark": "rows were dropped by the watermark"}
+_LINES = {
+    "precision": ("precision", "{:.3f}"),
+    "recall": ("recall", "{:.3f}"),
+    "clicks": ("clicks", "{:,}"),
+    "flagged": ("flagged", "{:,}"),
+    "missing": ("missing", "{:,}"),
+    "dead_letters": ("dead letters", "{:,}"),
+    "dropped_by_watermark": ("dropped by the watermark", "{:,}"),
+    "latency_p50_ms": ("latency p50", "{:.0f} ms"),
+    "latency_p99_ms": ("latency p99", "{:.0f} ms"),
+}
+
+
+def describe(found: Mapping[str, Any], out: Path) -> str:
+    """What the notebook's summary says, one aligned line for each figure. Raises ReportError when one is not there."""
+    if lacking := [name for name in ("rule_id", "recall_by_kind", *_LINES) if name not in found]:
+        raise ReportError(f"the summary of {_NOTEBOOK} lacks {', '.join(lacking)}; see {out}")
+    lines = [("rule", str(found["rule_id"]))]
+    for name, (text, form) in _LINES.items():
+        lines.append((text, _written(found[name], form)))
+        if name == "recall":
+            kinds: Mapping[str, Any] = found["recall_by_kind"]
+            lines += [(f"  of {kind.replace('_', ' ')}s", _written(of, form)) for kind, of in kinds.items()]
+    width = max(len(text) for text, _ in lines)
+    return "\n".join([*(f"{text:<{width}}  {value:>9}" for text, value in lines), f"{'report':<{width}}  {out}"])
+
+
+def _written(value: float | None, form: str) -> str:
+    return "none" if value is None else form.format(value)
+
+
+@contextlib.contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """End, on leaving, every process that was started inside, directly or not, and still runs.
+
+    They are found by a mark in their environment: Spark's JVM is a child of the notebook's kernel, and has lost its
+    parent when the kernel was killed.
+    """
+    mark = uuid.uuid4().hex
+    os.environ[_MARK] = mark
+    try:
+        yield
+    finally:
+        del os.environ[_MARK]
+        with _undisturbed():
+            _end(mark)
+
+
+@contextlib.contextmanager
+def unsecured() -> Iterator[None]:
+    """Set aside, inside, how to log in to another broker: the private one has no logins."""
+    before = os.environ.get(SECURITY_VARIABLE)
+    os.environ[SECURITY_VARIABLE] = "plaintext"
+    try:
+        yield
+    finally:
+        del os.environ[SECURITY_VARIABLE]
+        if before is not None:
+            os.environ[SECURITY_VARIABLE] = before
+
+
+def _end(mark: str) -> None:
+    import psutil
+
+    # A JVM ends by itself when its kernel is gone, and then tidies up behind itself.
+    _, left = psutil.wait_procs(_marked(mark), timeout=_EXIT_S)
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    psutil.wait_procs(left, timeout=_EXIT_S)
+    for process in _marked(mark):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    import psutil
+
+    # The environment of another user's process cannot be read, and it is not ours.
+    return [p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get(_MARK) == mark]
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a second Ctrl-C not cut the tidying up short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,116 @@
+"""A frame of clicks put in the order the rule looks at them: one sort, which every window and threshold shares."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workbench.clicks.gaps import Ints, Moments
+from workbench.clicks.record import quote
+from workbench.clicks.visitors import BOT_LABELS
+from workbench.errors import ClickError
+from workbench.rule import Rule, require_clicks
+
+__all__ = ["ClickOrder", "is_fraud", "order"]
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class ClickOrder:
+    """Clicks sorted by session, URL and time, each once.
+
+    moments: the arrays to compute with. rows: where each click stands in `frame`, shape (n,). sessions: the session's
+    name by its number. fraud: by click whether its label says fraud, shape (n,); None without labels.
+    """
+
+    frame: pd.DataFrame
+    moments: Moments
+    rows: Ints
+    sessions: pd.Index[Any]
+    fraud: Bools | None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def gaps(self, threshold: int) -> Ints:
+        """The gap of each click in microseconds, `gaps.NEVER` with too few before it. Shape (n,)."""
+        return np.repeat(self.moments.gaps(threshold), self.moments.clicks)
+
+    def flagged(self, rule: Rule) -> Bools:
+        """What `rule.flag` says of each click. Shape (n,)."""
+        return self.gaps(rule.threshold) < rule.window_us
+
+    def session_numbers(self) -> Ints:
+        """The session of each click, as its place in `sessions`. Shape (n,)."""
+        return np.repeat(self.moments.session, self.moments.clicks)
+
+
+def order(clicks: pd.DataFrame | ClickOrder, bots: Collection[str] = BOT_LABELS) -> ClickOrder:
+    """Sort a frame of clicks; one that is sorted already is given back.
+
+    clicks: columns click_id, session_id, url (text) and ts (with a time zone), label if there are any; in any order.
+    A repeated click (same click_id, session_id, url and ts) counts once, as in `rule.judge`. bots: the labels that mean
+    fraud.
+
+    Raises ClickError when a column is missing or has empty cells. A label column that is empty throughout is none.
+    """
+    if isinstance(clicks, ClickOrder):
+        return clicks
+    require_clicks(clicks)
+    us = clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
+    session, sessions = pd.factorize(clicks["session_id"])
+    url, urls = pd.factorize(clicks["url"])
+    group = session.astype(np.int64) * max(len(urls), 1) + url
+    by_time = bool(np.all(us[1:] >= us[:-1]))  # as recordings are, which saves half the sort
+    rows = np.argsort(group, kind="stable") if by_time else np.lexsort((us, group))
+    group, us = group[rows], us[rows]
+    new = np.ones(len(rows), np.bool_)
+    new[1:] = (group[1:] != group[:-1]) | (us[1:] != us[:-1])
+    if not new.all():
+        once = _once(clicks["click_id"], rows, new)
+        rows, us, group, new = rows[once], us[once], group[once], new[once]
+    found = is_fraud(clicks, bots)
+    fraud = None if found is None else found[rows]
+    starts = np.flatnonzero(new)
+    count = np.diff(starts, append=len(rows))
+    bad = np.zeros(len(starts), np.int64)
+    if fraud is not None and len(starts):
+        bad = np.add.reduceat(fraud.astype(np.int64), starts)
+    number, place = np.divmod(group[starts], max(len(urls), 1))
+    return ClickOrder(clicks, Moments.of(number, place, us[starts], count, bad), rows, sessions, fraud)
+
+
+def is_fraud(clicks: pd.DataFrame, bots: Collection[str] = BOT_LABELS) -> Bools | None:
+    """By click whether its label is one of `bots`, in the order of the frame; None where there are no labels.
+
+    Raises ClickError when some clicks have a label and others do not.
+    """
+    if "label" not in clicks.columns:
+        return None
+    codes, labels = pd.factorize(clicks["label"])
+    known = np.array([label in bots for label in labels] + [False], np.bool_)
+    empty = np.array([label == "" for label in labels] + [True], np.bool_)[codes]
+    if not empty.any():
+        return known[codes]
+    if empty.all():
+        return None
+    fix = "drop those rows, or the column to tune without labels"
+    raise ClickError(f"{quote(int(empty.sum()))} of {len(clicks):,} clicks have no label; {fix}")
+
+
+def _once(click_id: pd.Series[Any], rows: Ints, new: Bools) -> Bools:
+    """Which of the sorted clicks to keep: of those with one id in one moment the first. `new` marks first clicks."""
+    moment = np.cumsum(new) - 1
+    tied = np.flatnonzero(~new | np.append(~new[1:], False))  # only they can be repeated
+    ids, names = pd.factorize(click_id.iloc[rows[tied]])
+    _, first = np.unique(moment[tied] * len(names) + ids, return_index=True)
+    keep = np.ones(len(rows), np.bool_)
+    keep[tied] = False
+    keep[tied[first]] = True
+    return keep

@@ -1,0 +1,1 @@
+"""What the workbench needs of this machine: its folders, Java, and the jars of the lock."""

@@ -1,0 +1,1 @@
+"""What other windows and thresholds would flag: the surface, its charts, and the board that applies a choice."""

@@ -1,0 +1,98 @@
+"""Plotly figures of tuning: pure functions of a surface, sorted clicks and changed sessions. The board is elsewhere.
+
+Every figure marks the chosen rule. Without labels nothing says how good a rule is, and the figures say so: they show
+how much it flags, and how sensitive that is to the window and the threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from workbench.charts import figures as charts
+from workbench.charts.data import View
+from workbench.charts.figures import AnyFigure
+from workbench.clicks.order import ClickOrder
+from workbench.rule import Rule
+from workbench.tuning import views as tuning_views
+from workbench.tuning.style import PANELS, PLACES
+from workbench.tuning.surface import Surface
+
+__all__ = ["apply", "changed_sessions", "gap_distribution", "heat_map", "overview", "skeleton", "tradeoff", "views"]
+
+_SESSIONS_SHOWN: Final = 12
+
+
+def heat_map(surface: Surface, chosen: Rule, metric: str | None = None, current: Rule | None = None) -> go.Figure:
+    """One number of every window and threshold, with the chosen rule marked.
+
+    metric: one of tuning_style.METRICS; None takes F1 with labels and the share of flagged clicks without. Raises
+    RuleError for another one, or one that takes labels when there are none.
+    """
+    return _figure({"heat": tuning_views.heat(surface, chosen, metric, current)})
+
+
+def tradeoff(surface: Surface, chosen: Rule, current: Rule | None = None) -> go.Figure:
+    """Precision against recall, one curve a threshold as the window grows; without labels flagged clicks by window."""
+    return _figure({"tradeoff": tuning_views.tradeoff(surface, chosen, current)})
+
+
+def gap_distribution(clicks: ClickOrder, chosen: Rule) -> go.Figure:
+    """How long before each click the (threshold − 1)-th one before it lies, by label: what a window cuts through."""
+    return _figure({"gaps": tuning_views.gaps(clicks, chosen)})
+
+
+def changed_sessions(changes: pd.DataFrame, sessions: int = _SESSIONS_SHOWN) -> go.Figure:
+    """The sessions of `tuning.changes` with most flagged clicks, newly flagged or no longer."""
+    return _figure({"changes": tuning_views.changes(changes, sessions)})
+
+
+def overview(
+    surface: Surface, clicks: ClickOrder, changes: pd.DataFrame, chosen: Rule, current: Rule, metric: str | None = None
+) -> go.Figure:
+    """All four in one figure: what the board shows."""
+    return _figure(views(surface, clicks, changes, chosen, current, metric))
+
+
+def views(
+    surface: Surface,
+    clicks: ClickOrder,
+    changes: pd.DataFrame,
+    chosen: Rule,
+    current: Rule,
+    metric: str | None = None,
+    *,
+    cells: bool = True,
+) -> dict[str, View]:
+    """What each panel of the overview shows. cells: False leaves those of the heat map as they are drawn."""
+    return {
+        "heat": tuning_views.heat(surface, chosen, metric, current, cells=cells),
+        "tradeoff": tuning_views.tradeoff(surface, chosen, current),
+        "gaps": tuning_views.gaps(clicks, chosen),
+        "changes": tuning_views.changes(changes, _SESSIONS_SHOWN),
+    }
+
+
+def skeleton(figure: AnyFigure, panels: Sequence[str] = tuple(PANELS)) -> AnyFigure:
+    """Put the empty panels into an empty figure or figure widget."""
+    charts.skeleton(figure, panels, PANELS, PLACES)
+    if len(panels) > 1:
+        (_, right), (bottom, top) = PLACES["heat"]
+        bar = {"x": right + 0.01, "y": (bottom + top) / 2, "len": top - bottom, "xpad": 0, "ypad": 0}
+        figure.update_traces({"colorbar": bar}, selector={"type": "heatmap"})
+        figure.update_layout(height=640)
+    return figure
+
+
+def apply(figure: go.Figure, shown: dict[str, View]) -> None:
+    """Fill a `skeleton` with views, trace by trace in place."""
+    charts.apply(figure, shown)
+
+
+def _figure(shown: dict[str, View]) -> go.Figure:
+    figure = skeleton(go.Figure(), tuple(shown))
+    apply(figure, shown)
+    return figure

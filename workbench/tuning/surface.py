@@ -1,0 +1,246 @@
+"""Tuning: what every window and threshold would flag of recorded clicks, and how well. No files, charts or Spark.
+
+One sort of the clicks answers for all windows and thresholds (see `gaps`); each answer equals `rule.flag`. With labels
+there are precision, recall, F1 and a cost, as in `evaluation`; without, only how much each rule flags.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workbench.clicks.gaps import Ints, Tally
+from workbench.clicks.order import ClickOrder, order
+from workbench.clicks.visitors import BOT_LABELS
+from workbench.errors import ClickError, RuleError
+from workbench.rule import MICROSECOND, Rule
+
+__all__ = ["Cost", "Outcome", "Surface", "changes", "grid", "surface"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What mistakes cost, in one currency: a fraudulent click that is paid, and a good one that is refused.
+
+    Raises RuleError unless both are zero or more.
+    """
+
+    paid_fraud: float = 1.0
+    refused_good: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("paid_fraud", "refused_good"):
+            price = getattr(self, name)
+            if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
+                raise RuleError(f"{name} is {price!r}: the cost of one click is a number from 0 up")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one rule would have done. Shares are from 0 to 1; None is what nothing can be said of."""
+
+    rule: Rule
+    flagged_clicks: int
+    flagged_sessions: int
+    flagged_share: float | None
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    cost: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """What each window (row) and threshold (column) does to the same clicks.
+
+    windows, thresholds: rising. clicks, sessions: how many there are. flagged_clicks, flagged_sessions and hits
+    (flagged clicks labelled as fraud): whole numbers of shape (windows, thresholds). fraud: how many clicks are
+    labelled as fraud. hits and fraud are None without labels. prices: what `cost` is made of. rejected: records of the
+    source that could not be read as clicks.
+    """
+
+    windows: tuple[timedelta, ...]
+    thresholds: tuple[int, ...]
+    clicks: int
+    sessions: int
+    flagged_clicks: Ints
+    flagged_sessions: Ints
+    hits: Ints | None = None
+    fraud: int | None = None
+    prices: Cost = Cost()
+    rejected: int = 0
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels to hold the rules against."""
+        return self.hits is not None
+
+    @cached_property
+    def flagged_share(self) -> Floats:
+        """Flagged clicks of all clicks; NaN where there are none."""
+        return _divide(self.flagged_clicks, np.full_like(self.flagged_clicks, self.clicks))
+
+    @cached_property
+    def precision(self) -> Floats:
+        """Fraud among the flagged clicks; NaN where nothing is flagged, and everywhere without labels."""
+        return _divide(self._hits, self.flagged_clicks)
+
+    @cached_property
+    def recall(self) -> Floats:
+        """Flagged ones among the fraudulent clicks; NaN without fraud or labels."""
+        return _divide(self._hits, np.full(self._hits.shape, self.fraud or 0))
+
+    @cached_property
+    def f1(self) -> Floats:
+        """The harmonic mean of precision and recall; NaN without fraud or labels."""
+        return np.where(np.isnan(self.recall), np.nan, _divide(2 * self._hits, self.flagged_clicks + (self.fraud or 0)))
+
+    @cached_property
+    def cost(self) -> Floats:
+        """What the mistakes of each rule cost at `prices`; NaN without labels."""
+        paid, refused = (self.fraud or 0) - self._hits, self.flagged_clicks - self._hits
+        return self.prices.paid_fraud * paid + self.prices.refused_good * refused
+
+    @cached_property
+    def _hits(self) -> Floats:
+        return np.full(self.flagged_clicks.shape, np.nan) if self.hits is None else self.hits.astype(np.float64)
+
+    def at(self, rule: Rule) -> Outcome:
+        """What this rule would have done. Raises RuleError when it is not on the grid."""
+        if rule.window not in self.windows or rule.threshold not in self.thresholds:
+            raise RuleError(f"{rule.rule_id} is not on the grid: add its window and threshold to those that are tried")
+        place = self.windows.index(rule.window), self.thresholds.index(rule.threshold)
+        shares = (self.flagged_share, self.precision, self.recall, self.f1, self.cost)
+        told = [None if np.isnan(values[place]) else float(values[place]) for values in shares]
+        return Outcome(rule, int(self.flagged_clicks[place]), int(self.flagged_sessions[place]), *told)
+
+    def best(self, by: Literal["f1", "cost"] = "f1") -> Rule:
+        """The rule with the highest F1 or the lowest cost; among equals the one that flags the fewest clicks.
+
+        Raises ClickError without labels, or when no click is labelled as fraud.
+        """
+        if by not in ("f1", "cost"):
+            raise RuleError(f'best by {by!r} is not known: choose "f1" or "cost"')
+        if not self.fraud:
+            lack = "no click is labelled as fraud" if self.labelled else "the clicks have no labels"
+            raise ClickError(f"{lack}, so no rule can be called best; choose one by what it flags, or label the clicks")
+        rank = -self.f1 if by == "f1" else self.cost
+        window, threshold = (axis.ravel() for axis in np.indices(rank.shape))
+        first = np.lexsort((window, -threshold, self.flagged_clicks.ravel(), rank.ravel().round(12)))[0]
+        return Rule(self.windows[window[first]], self.thresholds[threshold[first]])
+
+    def frame(self) -> pd.DataFrame:
+        """One row a rule. Columns: rule_id, window (timedelta), threshold, flagged_clicks, flagged_sessions,
+
+        flagged_share and, with labels, precision, recall, f1 and cost.
+        """
+        rules = [Rule(window, threshold) for window in self.windows for threshold in self.thresholds]
+        table = {
+            "rule_id": [rule.rule_id for rule in rules],
+            "window": pd.to_timedelta([rule.window for rule in rules]),
+            "threshold": [rule.threshold for rule in rules],
+            "flagged_clicks": self.flagged_clicks.ravel(),
+            "flagged_sessions": self.flagged_sessions.ravel(),
+            "flagged_share": self.flagged_share.ravel(),
+        }
+        if self.labelled:
+            table |= {name: getattr(self, name).ravel() for name in ("precision", "recall", "f1", "cost")}
+        return pd.DataFrame(table)
+
+    def __repr__(self) -> str:
+        labels = f"{self.fraud:,} of them fraud" if self.fraud is not None else "no labels"
+        size = f"{len(self.windows)} windows × {len(self.thresholds)} thresholds"
+        return f"<Surface {size} of {self.clicks:,} clicks, {labels}>"
+
+
+def surface(
+    clicks: pd.DataFrame | ClickOrder,
+    windows: Iterable[timedelta | str],
+    thresholds: Iterable[int],
+    *,
+    cost: Cost = Cost(),
+    bots: Collection[str] = BOT_LABELS,
+) -> Surface:
+    """Count what every window and threshold flags.
+
+    clicks: as `click_order.order` takes them. windows, thresholds: as a Rule takes them, in any order. cost: what
+    mistakes cost. bots: the labels that mean fraud.
+
+    >>> ts = pd.to_datetime([0, 1, 2, 30], unit="s", utc=True)
+    >>> clicks = pd.DataFrame({"click_id": list("abcd"), "session_id": "s1", "url": "/ad", "ts": ts})
+    >>> surface(clicks, ["2s", "10s"], [1, 2, 3]).flagged_clicks
+    array([[4, 2, 0],
+           [4, 2, 1]])
+
+    Raises RuleError for a window or threshold that no rule can have, ClickError for clicks that cannot be judged.
+    """
+    spans, counts = grid(windows, thresholds)
+    clicks = order(clicks, bots)
+    tally = Tally([span // MICROSECOND for span in spans], counts)
+    tally.add(clicks.moments)
+    tally.close()
+    return Surface(
+        windows=spans,
+        thresholds=counts,
+        clicks=len(clicks),
+        sessions=len(clicks.sessions),
+        flagged_clicks=tally.flagged,
+        flagged_sessions=tally.sessions,
+        hits=None if clicks.fraud is None else tally.hits,
+        fraud=None if clicks.fraud is None else int(clicks.fraud.sum()),
+        prices=cost,
+    )
+
+
+def grid(
+    windows: Iterable[timedelta | str], thresholds: Iterable[int]
+) -> tuple[tuple[timedelta, ...], tuple[int, ...]]:
+    """Check windows and thresholds, and sort them, each once. Raises RuleError as `Rule` does."""
+    spans = sorted({Rule(window).window for window in windows})
+    counts = sorted({Rule(threshold=threshold).threshold for threshold in thresholds})
+    if not spans or not counts:
+        raise RuleError("there is nothing to try: give at least one window and one threshold")
+    return tuple(spans), tuple(counts)
+
+
+def changes(clicks: pd.DataFrame | ClickOrder, current: Rule, chosen: Rule) -> pd.DataFrame:
+    """The sessions that only one of two rules flags.
+
+    Returns one row a session (its index), those with most flagged clicks first. Columns: change ("gained": flagged by
+    the chosen rule alone, "lost": by the current one alone), clicks, flagged (by the rule that flags any), first and
+    last (of the flagged clicks' ts) and, with labels, fraud (clicks labelled as fraud). Errors are those of `surface`.
+    """
+    clicks = order(clicks)
+    session, size = clicks.session_numbers(), len(clicks.sessions)
+    before, after = clicks.flagged(current), clicks.flagged(chosen)
+    was, will = (np.bincount(session[mask], minlength=size) for mask in (before, after))
+    some = np.flatnonzero((was > 0) != (will > 0))
+    flagged = was[some] + will[some]  # one of the two is 0
+    some = some[np.lexsort((some, -flagged))]
+    seen = np.isin(session, some) & (before | after)
+    ts = clicks.frame["ts"].iloc[clicks.rows[seen]].groupby(session[seen]).agg(["min", "max"]).reindex(some)
+    table = {
+        "change": np.where(will[some] > 0, "gained", "lost").astype(object),
+        "clicks": np.bincount(session, minlength=size)[some],
+        "flagged": (was + will)[some],
+        "first": ts["min"].array,
+        "last": ts["max"].array,
+    }
+    if clicks.fraud is not None:
+        table["fraud"] = np.bincount(session[clicks.fraud], minlength=size)[some]
+    return pd.DataFrame(table, index=pd.Index(clicks.sessions[some], name="session_id"))
+
+
+def _divide(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
+    share: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return share

@@ -1,0 +1,288 @@
+"""The audit: has every click on the topic the verdict that the rule gives it? Reads, and changes nothing.
+
+It reads the three topics from their first record up to where they end when it starts, judges the clicks in
+one batch with `rule.judge` and compares the verdicts one by one. Where a click has several, Yes wins.
+
+Where a rule took over from another, each click is held against the rule of its verdict, with the clicks that had theirs
+by then: see `hand_over`. A click may be at the edge: it tipped a verdict before, and had its own after the hand-over.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from tqdm.auto import tqdm
+
+from workbench.broker.records import records
+from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets
+from workbench.clicks.record import TICK_VALUE, parse
+from workbench.errors import ClickError, RuleError, VerdictError
+from workbench.rule import Rule, judge, whole
+from workbench.verdicts.feed import dead_letter
+from workbench.verdicts.headers import Place, cause_of, hand_overs_before
+from workbench.verdicts.table import read_fields
+
+__all__ = ["Audit", "audit"]
+
+_EXAMPLES = 5
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found. `str()` of it is a table to read; `ok` says whether all is as it must be."""
+
+    rules: dict[str, int]  # rule_id of the rule the clicks were judged by → its verdict records
+    clicks: int  # distinct clicks to be judged
+    verdicts: int  # verdict records
+    flagged: int  # clicks with a Yes
+    revised: int  # clicks whose verdict was revised to Yes
+    repeated: int  # verdict records that said again what was said
+    missing: int  # clicks without a verdict
+    wrong: int  # clicks with the other verdict
+    twice: int  # clicks judged before a hand-over and again after it
+    unexpected: int  # clicks with a verdict that are not on the topic, or could not be judged
+    unreadable: int  # verdict records that are none
+    lost: int  # records on the clicks topic that are no click and have no dead letter
+    refused: int  # readable clicks that were given up as malformed
+    dead_letters: dict[str, int] = field(default_factory=dict)  # by reason, each click record once
+    examples: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of what is amiss, a few each
+
+    @property
+    def ok(self) -> bool:
+        """Every click has its verdict and no other, and every record that is no click has a dead letter."""
+        return not any(getattr(self, name) for name in _FAULTS)
+
+    def __str__(self) -> str:
+        names = ("clicks", "verdicts", "flagged", "revised", "repeated", *_FAULTS)
+        lines = [(name.replace("_", " "), f"{getattr(self, name):>12,}") for name in names]
+        lines += [(f"dead letter: {reason}", f"{n:>12,}") for reason, n in sorted(self.dead_letters.items())]
+        width = max(len(name) for name, _ in lines)
+        text = [f"{name:<{width}} {number}" for name, number in lines]
+        rules = [f"{rule_id} ({n:,} verdicts)" for rule_id, n in self.rules.items()]
+        several = ": several, each verdict was held against its own" if len(rules) > 1 else ""
+        text.insert(0, f"{'rule':<{width}}  {', '.join(rules) or 'none: there are no verdicts'}{several}")
+        for name, some in self.examples.items():
+            text += [f"{name}: {example}" for example in some]
+        if self.missing and not self.wrong:
+            text.append("Verdicts that are missing may be on their way: audit again when the detector has caught up.")
+        faults = [f"{getattr(self, name):,} {name}" for name in _FAULTS if getattr(self, name)]
+        return "\n".join([*text, f"NOT OK: {', '.join(faults)}" if faults else "ok"])
+
+
+_FAULTS = ("missing", "wrong", "twice", "unexpected", "unreadable", "lost", "refused")
+
+
+def audit(
+    connection: Connection, topics: Topics = Topics(), rule: Rule | None = None, *, progress: bool = True
+) -> Audit:
+    """Hold the verdicts on a topic against the rule.
+
+    rule: the rule all clicks must have been judged by; None takes the one that each verdict names. A click
+    record that a dead letter names (by partition and offset) is not to be judged, and ticks are skipped.
+
+    Raises TopicError (a topic is missing), BrokerError (no broker, or it falls silent), VerdictError (a
+    verdict names no rule).
+    """
+    clicks_from, clicks_to = begin_offsets(connection, topics.clicks), end_offsets(connection, topics.clicks)
+    # After the clicks: so the verdicts of all these clicks are in, if they were given at all.
+    spans = {
+        name: (begin_offsets(connection, name), end_offsets(connection, name))
+        for name in (topics.verdicts, topics.dead_letters)
+    }
+    spans[topics.clicks] = clicks_from, clicks_to
+    total = sum(end[p] - begin[p] for begin, end in spans.values() for p in end)
+    with tqdm(
+        total=total, unit=" records", unit_scale=True, desc="audit", disable=not progress, mininterval=0.25
+    ) as bar:
+        letters = _read_letters(
+            records(connection, topics.dead_letters, *spans[topics.dead_letters], bar),
+            topics.clicks,
+            spans[topics.clicks],
+        )
+        given = _read_verdicts(records(connection, topics.verdicts, *spans[topics.verdicts], bar), spans[topics.clicks])
+        clicks = records(connection, topics.clicks, *spans[topics.clicks], bar)
+        found = _read_clicks(clicks, letters, set(given.tipped.values()))
+    return _compare(found, given, letters, rule)
+
+
+@dataclass
+class _Clicks:
+    frame: pd.DataFrame
+    lost: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    tipping: dict[Place, str] = field(default_factory=dict)  # where a click is that tipped a verdict → its click_id
+
+
+@dataclass
+class _Verdicts:
+    frame: pd.DataFrame  # click_id, rule_id, fraud, revised, inside, after (how many hand-overs): one row per record
+    unreadable: list[str]
+    tipped: dict[str, Place]  # click_id → where the click is that tipped its verdict
+
+
+Span = tuple[dict[int, int], dict[int, int]]
+
+
+def _read_letters(records: Iterator[Any], topic: str, span: Span) -> dict[tuple[int, int], str]:
+    """Which records of `topic` could not be judged: (partition, offset) → reason."""
+    letters: dict[tuple[int, int], str] = {}
+    for record in records:
+        letter = dead_letter(record.value)
+        place = letter.get("partition"), letter.get("offset")
+        if letter.get("topic") == topic and all(type(number) is int for number in place):
+            letters[place] = str(letter.get("reason"))  # type: ignore[index]
+    begin, end = span
+    return {(p, o): reason for (p, o), reason in letters.items() if begin.get(p, 0) <= o < end.get(p, 0)}
+
+
+def _read_verdicts(records: Iterator[Any], span: Span) -> _Verdicts:
+    ids: list[str] = []
+    rule_ids: list[str] = []
+    fraud, revised, inside, after = bytearray(), bytearray(), bytearray(), array("q")
+    unreadable: list[str] = []
+    tipped: dict[str, Place] = {}
+    texts: dict[str, str] = {}
+    begin, end = span
+    for record in records:
+        try:
+            verdict = read_fields(record.value)
+        except VerdictError as error:
+            unreadable.append(str(error))
+            continue
+        ids.append(click_id := whole(verdict.click_id))
+        rule_ids.append(texts.setdefault(verdict.rule_id, verdict.rule_id))
+        fraud.append(verdict.fraud)
+        revised.append(verdict.revised)
+        # A verdict says which click record caused it. One that came later, or is deleted, is no matter.
+        cause = cause_of(record.headers)
+        inside.append(cause is None or begin.get(cause[0], 0) <= cause[1] < end.get(cause[0], 0))
+        after.append(hand_overs_before(record.headers))
+        if verdict.revised and cause is not None:
+            tipped[click_id] = cause
+    flags = {"fraud": fraud, "revised": revised, "inside": inside}
+    frame = pd.DataFrame(
+        {
+            "click_id": pd.Series(ids, dtype=object),
+            "rule_id": pd.Series(rule_ids, dtype=object),
+            **{name: np.frombuffer(bytes(values), dtype=np.bool_) for name, values in flags.items()},
+            "after": np.frombuffer(after, dtype=np.int64),
+        }
+    )
+    return _Verdicts(frame[frame["inside"]], unreadable, tipped)
+
+
+def _read_clicks(records: Iterator[Any], letters: dict[Place, str], tipping: set[Place]) -> _Clicks:
+    """The clicks to be judged, in columns; the texts that repeat are kept once."""
+    found = _Clicks(pd.DataFrame())
+    ids: list[str] = []
+    sessions: list[str] = []
+    urls: list[str] = []
+    ts_us = array("q")
+    texts: dict[str, str] = {}
+    for record in records:
+        reason = letters.get((record.partition, record.offset))
+        if record.value == TICK_VALUE or (reason is not None and reason != "malformed"):
+            continue
+        where = f"partition {record.partition} offset {record.offset}"
+        try:
+            click = parse(record.value or b"")
+        except ClickError as error:
+            if reason is None:
+                found.lost.append(f"{where}: {error}")
+            continue
+        if reason is not None:
+            found.refused.append(f"{where}: {click.click_id}")
+            continue
+        if (place := (record.partition, record.offset)) in tipping:
+            found.tipping[place] = whole(click.click_id)
+        ids.append(whole(click.click_id))
+        sessions.append(texts.setdefault(click.session_id, click.session_id))
+        urls.append(texts.setdefault(click.url, click.url))
+        ts_us.append((click.ts - _EPOCH) // timedelta(microseconds=1))
+    ts = pd.Series(np.frombuffer(ts_us, dtype=np.int64).view("datetime64[us]")).dt.tz_localize("UTC")
+    text = {"click_id": ids, "session_id": sessions, "url": urls}
+    found.frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in text.items()} | {"ts": ts})
+    return found
+
+
+def _compare(found: _Clicks, given: _Verdicts, letters: dict[tuple[int, int], str], rule: Rule | None) -> Audit:
+    verdicts, clicks = given.frame, found.frame
+    examples: dict[str, list[str]] = {
+        "unreadable": given.unreadable,
+        "lost": found.lost,
+        "refused": found.refused,
+    }
+    there = pd.Index(clicks["click_id"].unique())
+    answered = pd.Index(verdicts["click_id"].unique())
+    examples["missing"] = there.difference(answered, sort=False).tolist()
+    examples["unexpected"] = answered.difference(there, sort=False).tolist()
+
+    own = verdicts[~verdicts["revised"]].groupby("click_id")["after"].agg(["min", "max"])
+    examples["twice"] = own.index[own["min"] != own["max"]].tolist()
+    # A click without a verdict is none of the ones that an earlier rule has counted.
+    judged_after = clicks["click_id"].map(own["min"]).fillna(np.inf)
+    latest = verdicts["after"].max()
+
+    by_rule: list[tuple[Rule, pd.DataFrame]] = []
+    wrong: list[pd.DataFrame] = []
+    for (after, rule_id), part in verdicts.groupby(["after", "rule_id"], sort=False):
+        one = rule or _rule(str(rule_id))
+        by_rule.append((one, part))
+        counted = clicks if after == latest else clicks[judged_after <= after]
+        truth = judge(counted, one).groupby("click_id")[["fraud", "clicks_in_window"]].max()
+        said = part.groupby("click_id")["fraud"].max().rename("said")
+        both = truth.join(said, how="inner").assign(rule_id=one.rule_id)
+        both = both[both["fraud"] != both["said"].astype(bool)]
+        wrong.append(both[~_at_the_edge(both, one, given.tipped, found.tipping, set(counted["click_id"]))])
+    mistakes = pd.concat(wrong) if wrong else clicks.iloc[:0]
+    mistakes = mistakes[~mistakes.index.duplicated()]
+    examples["wrong"] = [
+        f"{row.Index} is {'Yes' if row.said else 'No'}, with {row.clicks_in_window} clicks by {row.rule_id}"
+        for row in mistakes.head(_EXAMPLES).itertuples()
+    ]
+    amiss = {name: len(some) for name, some in examples.items()} | {"wrong": len(mistakes)}
+    return Audit(
+        rules=_count(by_rule),
+        clicks=len(there),
+        verdicts=len(verdicts),
+        flagged=int(verdicts.loc[verdicts["fraud"], "click_id"].nunique()),
+        revised=int(verdicts.loc[verdicts["revised"], "click_id"].nunique()),
+        repeated=int(verdicts.duplicated(["click_id", "rule_id", "fraud"]).sum()),
+        **amiss,
+        dead_letters=dict(Counter(letters.values())),
+        examples={name: tuple(some[:_EXAMPLES]) for name, some in examples.items() if some},
+    )
+
+
+def _at_the_edge(
+    mistakes: pd.DataFrame, rule: Rule, tipped: dict[str, Place], tipping: dict[Place, str], counted: set[str]
+) -> npt.NDArray[np.bool_]:
+    """Which of these Yes are right with the click that tipped them, which is itself judged after the hand-over."""
+    causes = [tipping.get(tipped.get(click_id, (-1, -1))) for click_id in mistakes.index]
+    later = np.array([cause is not None and cause not in counted for cause in causes], dtype=np.bool_)
+    enough = mistakes["clicks_in_window"] + 1 >= rule.threshold
+    return later & (mistakes["said"].astype(bool) & enough).to_numpy(np.bool_)
+
+
+def _count(by_rule: list[tuple[Rule, pd.DataFrame]]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for one, part in by_rule:
+        counts[one.rule_id] += len(part)
+    return dict(counts)
+
+
+def _rule(rule_id: str) -> Rule:
+    """The rule that a verdict names. Raises VerdictError when it names none."""
+    try:
+        return Rule.from_id(rule_id)
+    except RuleError as error:
+        raise VerdictError(f"a verdict names no rule: {error}. Fix: name the rule to audit") from error

@@ -1,0 +1,127 @@
+"""How good verdicts are: precision and recall by the labels of generated clicks, and latency. No broker, no charts.
+
+Precision is the share of the flagged clicks that bots made, recall the share of the bots' clicks that is flagged.
+What nothing can be said of (the precision when nothing is flagged) is None, so every number fits into JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+
+from workbench.clicks.visitors import BOT_LABELS
+from workbench.errors import ClickError, VerdictError
+from workbench.rule import duration
+
+__all__ = ["Evaluation", "Latency", "evaluate", "latency"]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What became of labelled clicks.
+
+    clicks: how many there are. missing: those without a verdict; they count as not flagged.
+    by_kind: one row a label (its index), largest first, with the columns bot (bool), clicks, flagged (int) and share
+    (flagged of clicks, from 0 to 1).
+    """
+
+    clicks: int
+    missing: int
+    flagged: int
+    precision: float | None
+    recall: float | None
+    by_kind: pd.DataFrame
+
+    @property
+    def recall_by_kind(self) -> dict[str, float]:
+        """Label of a bot → share of its clicks that is flagged."""
+        bots = self.by_kind[self.by_kind["bot"]]
+        return {str(kind): float(share) for kind, share in bots["share"].items()}
+
+
+@dataclass(frozen=True)
+class Latency:
+    """From click (event time) to verdict, in ms to one decimal; `clicks` is how many it was measured on."""
+
+    clicks: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+def evaluate(clicks: pd.DataFrame, verdicts: pd.DataFrame, bots: Collection[str] = BOT_LABELS) -> Evaluation:
+    """Hold verdicts against the labels of the clicks they were given for.
+
+    clicks: columns click_id and label; a repeated click_id counts once. verdicts: columns click_id and fraud, in any
+    order; for a click with several, Yes wins. Verdicts of other clicks count nowhere. bots: the labels that ought to be
+    flagged.
+
+    >>> clicks = pd.DataFrame({"click_id": list("abcd"), "label": ["burst_bot", "burst_bot", "person", "person"]})
+    >>> verdicts = pd.DataFrame({"click_id": list("abcz"), "fraud": [True, False, True, True]})
+    >>> found = evaluate(clicks, verdicts)
+    >>> found.precision, found.recall, found.missing
+    (0.5, 0.5, 1)
+    >>> found.by_kind.reset_index()
+           label    bot  clicks  flagged  share
+    0  burst_bot   True       2        1    0.5
+    1     person  False       2        1    0.5
+
+    Raises ClickError or VerdictError when a column is missing, ClickError when a click has no label.
+    """
+    _require(clicks, ("click_id", "label"), "clicks", ClickError)
+    _require(verdicts, ("click_id", "fraud"), "verdicts", VerdictError)
+    if clicks["label"].isna().any():
+        raise ClickError("clicks have empty cells in the column 'label': only labelled clicks can be evaluated")
+    once = clicks.drop_duplicates("click_id")
+    answers = verdicts.groupby("click_id")["fraud"].any()
+    flagged = once["click_id"].isin(answers.index[answers.to_numpy(bool)])
+    bot = once["label"].isin(list(bots))
+    table = pd.DataFrame({"label": once["label"], "bot": bot, "flagged": flagged})
+    by_kind = table.groupby("label").agg(
+        bot=("bot", "first"), clicks=("bot", "size"), flagged=("flagged", "sum"), share=("flagged", "mean")
+    )
+    hits = int((flagged & bot).sum())
+    return Evaluation(
+        clicks=len(once),
+        missing=int((~once["click_id"].isin(answers.index)).sum()),
+        flagged=int(flagged.sum()),
+        precision=_share(hits, int(flagged.sum())),
+        recall=_share(hits, int(bot.sum())),
+        by_kind=by_kind.sort_values("clicks", ascending=False, kind="stable"),
+    )
+
+
+def latency(verdicts: pd.DataFrame, skip: timedelta | str = "0s") -> Latency:
+    """The median and the 99th percentile of click → verdict, without the first `skip` of event time.
+
+    verdicts: columns ts, latency_ms and revised. Revised verdicts are left out: they measure how late another click
+    came, not the detector.
+
+    >>> ts = pd.to_datetime(range(0, 20), unit="s", utc=True)
+    >>> verdicts = pd.DataFrame({"ts": ts, "latency_ms": [900.0] * 10 + [12.0] * 10, "revised": False})
+    >>> latency(verdicts, skip="10s")
+    Latency(clicks=10, p50_ms=12.0, p99_ms=12.0)
+
+    Raises VerdictError when a column is missing, RuleError when `skip` is no duration.
+    """
+    _require(verdicts, ("ts", "latency_ms", "revised"), "verdicts", VerdictError)
+    late_enough = verdicts["ts"] >= verdicts["ts"].min() + duration(skip)
+    measured = verdicts.loc[late_enough & ~verdicts["revised"], "latency_ms"].to_numpy(np.float64)
+    if not len(measured):
+        return Latency(0, None, None)
+    # Each is a latency that was measured, as in the charts.
+    p50_ms, p99_ms = np.percentile(measured, (50, 99), method="inverted_cdf").round(1).tolist()
+    return Latency(len(measured), p50_ms, p99_ms)
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _require(frame: pd.DataFrame, columns: Collection[str], what: str, error: type[ValueError]) -> None:
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise error(f"{what} lack the column {missing[0]!r}: got {list(map(str, frame.columns))}")

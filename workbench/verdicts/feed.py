@@ -1,0 +1,245 @@
+"""The verdict record, and a live feed of verdicts on a background thread.
+
+Comparing them with the rule is in `audit`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Self
+
+import pandas as pd
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets
+from workbench.errors import BrokerError, VerdictError, WorkbenchError
+from workbench.rule import duration
+from workbench.verdicts.table import NOT_A_TIME, Counts, VerdictTable, epoch_us, read_fields, to_frame
+
+__all__ = ["Counts", "Verdict", "VerdictFeed", "consumer_at", "dead_letter"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the detector says of one click. `judged_at` is the Kafka timestamp of the record."""
+
+    click_id: str
+    session_id: str
+    url: str
+    ts: datetime
+    fraud: bool
+    clicks_in_window: int
+    revised: bool
+    rule_id: str
+    judged_at: datetime
+
+    @classmethod
+    def parse(cls, value: bytes | None, timestamp_ms: int) -> Self:
+        """Read a record of the verdict topic. Raises VerdictError saying what is wrong with it.
+
+        >>> value = (b'{"fraudClick":"Yes","click_id":"c3","session_id":"s1","url":"/ad","revised":false,'
+        ...     b'"ts":"1970-01-01T00:00:01.5Z","clicks_in_window":3,"rule_id":"3-in-10s"}')
+        >>> verdict = Verdict.parse(value, timestamp_ms=1512)
+        >>> verdict.fraud, verdict.latency_ms
+        (True, 12.0)
+        """
+        fields = read_fields(value)
+        ts_us = int(epoch_us([fields.ts])[0])
+        if ts_us == NOT_A_TIME:
+            raise VerdictError(f"ts of a verdict must be RFC 3339 with an offset: got {fields.ts!r}")
+        ts, judged_at = _EPOCH + timedelta(microseconds=ts_us), _EPOCH + timedelta(milliseconds=timestamp_ms)
+        return cls(**fields._asdict() | {"ts": ts, "judged_at": judged_at})
+
+    @property
+    def latency_ms(self) -> float:
+        """From the click's event time to the verdict, in milliseconds."""
+        return (self.judged_at - self.ts) / timedelta(milliseconds=1)
+
+
+class VerdictFeed:
+    """Follows the verdict and dead-letter topics on a background thread; holds the last `limit` verdicts.
+
+    start: "latest" begins with what is written after the constructor returned, "earliest" with what the
+    topics still hold. One verdict per click: Yes wins over No, and what a restarted detector says again
+    changes nothing. A record that cannot be read is counted, not fatal. When the thread fails, `error` says
+    why and the verdicts so far stay. Never prints, never grows. `on_first` is called on that thread with the µs
+    from its event time to its verdict of each click that has just got its first one.
+
+    Raises TopicError (a topic is missing) and BrokerError (no broker). As a context manager it stops on
+    leaving.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        topics: Topics = Topics(),
+        *,
+        start: Literal["latest", "earliest"] = "latest",
+        limit: int = 200_000,
+        on_first: Callable[[list[int]], None] | None = None,
+    ) -> None:
+        if start not in ("latest", "earliest"):
+            raise VerdictError(f'start is {start!r}: give "latest" or "earliest"')
+        self.error: WorkbenchError | None = None
+        self._topics = topics
+        self._on_first = on_first
+        self._table = VerdictTable(limit)
+        self._dead_letters: Counter[str] = Counter()
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        offsets = end_offsets if start == "latest" else begin_offsets
+        positions = {
+            TopicPartition(topic, number): offset
+            for topic in (topics.verdicts, topics.dead_letters)
+            for number, offset in offsets(connection, topic).items()
+        }
+        self._consumer = consumer_at(connection, positions)
+        self._thread = threading.Thread(target=self._follow, name="workbench-verdicts", daemon=True)
+        self._thread.start()
+
+    @property
+    def counts(self) -> Counts:
+        """How much has been seen so far."""
+        with self._changed:
+            return self._counts()
+
+    def frame(self, last: timedelta | str | None = None) -> pd.DataFrame:
+        """The verdicts held, in the order of the first ones; of the `last` "60s" of event time, if given.
+
+        Columns: click_id, session_id, url, rule_id (text); ts (datetime64[us, UTC], event time); fraud,
+        revised (bool); clicks_in_window (int64); judged_at (datetime64[ms, UTC]); latency_ms (float64,
+        judged_at − ts).
+        """
+        last_us = None if last is None else duration(last) // timedelta(microseconds=1)
+        with self._changed:
+            rows = self._table.rows(last_us)
+        return to_frame(rows)
+
+    def since(self, seq: int = 0) -> tuple[pd.DataFrame, int]:
+        """The verdicts new or revised since the call that returned `seq`, and the `seq` for the next call."""
+        with self._changed:
+            rows, now = self._table.rows(after=seq), self._table.seq
+        return to_frame(rows), now
+
+    def wait_for(self, wanted: int | Callable[[Counts], bool], timeout: timedelta | str | float | None = None) -> bool:
+        """Wait until `wanted` clicks have a verdict, or `wanted(counts)` holds; say whether it came to that.
+
+        timeout: seconds or a duration; None waits without end. Raises what ended the feed.
+        """
+        seconds = duration(timeout).total_seconds() if isinstance(timeout, str | timedelta) else timeout
+        reached = wanted if callable(wanted) else lambda counts: counts.clicks >= wanted
+        deadline = None if seconds is None else time.monotonic() + seconds
+        with self._changed:
+            while not reached(self._counts()):
+                if self.error is not None:
+                    raise self.error
+                left = None if deadline is None else deadline - time.monotonic()
+                if self._stop.is_set() or (left is not None and left <= 0):
+                    return False
+                self._changed.wait(left)
+            return True
+
+    def stop(self) -> None:
+        """End the thread and its connection. What has been seen stays. May be called again."""
+        self._stop.set()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "failed" if self.error else "following" if self._thread.is_alive() else "stopped"
+        counts = self.counts
+        return f"<VerdictFeed {state}: {counts.clicks:,} clicks, {counts.flagged:,} flagged>"
+
+    def _counts(self) -> Counts:
+        table = self._table
+        return Counts(
+            records=table.records,
+            clicks=table.clicks,
+            flagged=table.flagged,
+            revised=table.revised,
+            repeated=table.repeated,
+            malformed=table.malformed,
+            dead_letters=dict(self._dead_letters),
+        )
+
+    def _follow(self) -> None:
+        try:
+            while not self._stop.is_set():
+                for place, records in self._consumer.poll(timeout_ms=100, max_records=2000).items():
+                    with self._changed:
+                        self._take(place.topic, records)
+                        self._changed.notify_all()
+            self._consumer.close()
+        except KafkaError as error:
+            self._fail(BrokerError(f"the verdict feed was cut off: {error!r}. Fix: start it again"))
+        except Exception as error:  # noqa: BLE001 - kept for wait_for(), which raises it
+            self._fail(VerdictError(f"the verdict feed failed: {error!r}. Fix: start it again, and report this"))
+        finally:
+            self._stop.set()
+            with self._changed:
+                self._changed.notify_all()
+
+    def _fail(self, error: WorkbenchError) -> None:
+        with self._changed:
+            self.error = error
+
+    def _take(self, topic: str, records: Iterable[Any]) -> None:
+        if topic == self._topics.verdicts:
+            first = self._table.add((record.value, record.timestamp) for record in records)
+            if self._on_first is not None and first:
+                self._on_first(first)
+            return
+        for record in records:
+            reason = dead_letter(record.value).get("reason")
+            if isinstance(reason, str):
+                self._dead_letters[reason] += 1
+            else:
+                self._table.malformed += 1
+
+
+def dead_letter(value: bytes | None) -> dict[str, Any]:
+    """Read the value of a dead-letter record; an empty dict where it is none."""
+    try:
+        letter = json.loads(value or b"")
+    except (ValueError, RecursionError):
+        return {}
+    return letter if isinstance(letter, dict) else {}
+
+
+def consumer_at(connection: Connection, positions: dict[TopicPartition, int]) -> KafkaConsumer:
+    """A consumer of just these partitions from just these offsets, in no group.
+
+    Raises BrokerError without a broker.
+    """
+    try:
+        consumer = KafkaConsumer(
+            **connection.kafka_python(),
+            enable_auto_commit=False,
+            allow_auto_create_topics=False,
+            auto_offset_reset="earliest",  # where a topic was made anew, its first record is the next one
+            bootstrap_timeout_ms=15_000,
+            fetch_max_wait_ms=50,
+            fetch_min_bytes=32 * 1024,  # a few full answers cost less than many small ones
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            metrics_enabled=False,
+        )
+    except KafkaError as error:
+        raise BrokerError(f"{connection.bootstrap} cannot be read ({error!r}): is the broker up?") from error
+    consumer.assign(list(positions))
+    for place, offset in positions.items():
+        consumer.seek(place, offset)
+    return consumer
