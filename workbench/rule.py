@@ -19,79 +19,31 @@ import operator
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.durations import MICROSECOND, MILLISECOND, duration, format_duration
 from workbench.errors import ClickError, RuleError
+from workbench.text import without_nul
 
 __all__ = [
     "HIGHEST_THRESHOLD",
-    "MICROSECOND",
-    "MILLISECOND",
     "Rule",
     "clicks_in_window",
-    "duration",
     "flag",
-    "format_duration",
     "judge",
     "require_clicks",
-    "whole",
     "window_bounds",
 ]
 
-MICROSECOND = timedelta(microseconds=1)
-MILLISECOND = timedelta(milliseconds=1)
 _LONGEST_WINDOW = timedelta(hours=24)
 HIGHEST_THRESHOLD = 1000
 
-_UNIT_US = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 _RULE_ID = re.compile(r"([0-9]{1,4})-in-([0-9]{1,20}[a-z]{1,2})")
-_DURATION = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,6})?) ?(h|m|s|ms|us)")
 _IDENTITY = ["click_id", "session_id", "url", "ts"]
-
-
-def duration(value: timedelta | str) -> timedelta:
-    """Read a duration of zero or more: a timedelta, or a number with one unit out of h, m, s, ms, us.
-
-    >>> duration("10s"), duration("1.5m") == duration("90s") == timedelta(seconds=90)
-    (datetime.timedelta(seconds=10), True)
-    >>> duration("10")
-    Traceback (most recent call last):
-    workbench.errors.RuleError: not a duration: '10'; write a number and a unit, like '10s' or '500ms'
-
-    Raises RuleError for anything else, and for what is finer than a microsecond.
-    """
-    if isinstance(value, timedelta):
-        if value < timedelta(0):
-            raise RuleError(f"a duration cannot be negative: got {value!r}; give zero or more")
-        return value
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        raise RuleError(f"not a duration: {value!r}; write a number and a unit, like '10s' or '500ms'")
-    micros = Decimal(found[1]) * _UNIT_US[found[2]]
-    if micros != int(micros):
-        raise RuleError(f"finer than a microsecond: {value!r}; round it to whole microseconds")
-    try:
-        return timedelta(microseconds=int(micros))
-    except OverflowError:
-        raise RuleError(f"longer than any duration can be: {value!r}; give fewer digits") from None
-
-
-def format_duration(value: timedelta) -> str:
-    """Write a duration as a whole number of the largest unit that fits; `duration` reads it back unchanged.
-
-    >>> [format_duration(duration(text)) for text in ("10s", "120s", "90s", "1500ms", "0s")]
-    ['10s', '2m', '90s', '1500ms', '0s']
-    """
-    micros = duration(value) // MICROSECOND
-    if micros == 0:
-        return "0s"
-    unit = next(unit for unit, size in _UNIT_US.items() if micros % size == 0)
-    return f"{micros // _UNIT_US[unit]}{unit}"
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -253,17 +205,8 @@ def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     return once.assign(clicks_in_window=count, fraud=count >= rule.threshold)
 
 
-def whole(text: str) -> str:
-    """Write a text without NUL, and no two alike: to pandas, where it groups, a text ends at its first NUL.
-
-    >>> whole("s1"), whole("s1\\0"), whole("s1␀0")
-    ('s1', 's1␀0', 's1␀␀0')
-    """
-    return text.replace("␀", "␀␀").replace("\0", "␀0")
-
-
 def _told_apart(texts: pd.Series[Any]) -> pd.Series[Any]:
-    return texts.map(whole) if any("\0" in text for text in texts if isinstance(text, str)) else texts
+    return texts.map(without_nul) if any("\0" in text for text in texts if isinstance(text, str)) else texts
 
 
 def require_clicks(clicks: pd.DataFrame) -> None:

@@ -24,15 +24,15 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from workbench.broker import recorded, sender
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.charts import figures as charts
-from workbench.charts.label import label
 from workbench.charts.live import LiveChart
 from workbench.charts.widget import StaticFigure
 from workbench.cli.parser import main
 from workbench.errors import ClickError
-from workbench.reports import evidence, mask
+from workbench.reports import mask
 from workbench.reports.page import to_html
 from workbench.reports.parts import table, tiles
 from workbench.rule import Rule, judge
+from workbench.text import label, spreadsheet_safe
 from workbench.verdicts.feed import VerdictFeed
 
 START = pd.Timestamp("2026-01-02T03:04:05Z")
@@ -294,7 +294,7 @@ def test_report_and_evidence_of_the_topic_run_nothing(
         rows = list(csv.DictReader(file))
     assert len(rows) == len(TEXTS) == judged["fraud"].sum()
     masked = mask.masked(judged[judged["fraud"]])
-    assert [row["url"] for row in rows] == [evidence.neutral(text) for text in masked["url"]]
+    assert [row["url"] for row in rows] == [spreadsheet_safe(text) for text in masked["url"]]
     assert all(cell.isprintable() for row in rows for cell in row.values())
 
 
@@ -371,8 +371,8 @@ READ_ALL = """
 import pandas as pd
 from workbench.clicks import access_log, record as clicks
 from workbench.reports import evidence, mask, patterns
-from workbench.charts.label import label
-from workbench.cli.console import plain
+from workbench.text import label
+from workbench.text import printable
 from workbench.errors import ClickError
 
 def work(text):
@@ -384,7 +384,7 @@ def work(text):
     patterns.crawlers(agents)
     mask.mask_text(text)
     mask.masked(pd.DataFrame({name: agents for name in ("ip", "session_id", "user_agent")}))
-    evidence.neutral(text), plain(text), label(text, 100_000)
+    spreadsheet_safe(text), printable(text), label(text, 100_000)
     row = {"click_id": "c", "session_id": "s", "url": "/", "ts": "2026-01-02T03:04:05Z"}
     clicks.parse(json.dumps(row | {"user_agent": text}).encode())
     for name in row:
@@ -397,6 +397,7 @@ PRINT_ALL = """
 from pathlib import Path
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from workbench.reports import page as report_page
+from workbench.text import spreadsheet_safe
 
 def work(text):
     outputs = [new_output("display_data", data={kind: text}) for kind in ("text/html", "text/plain")]

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from workbench.durations import duration, format_duration
 from workbench.errors import ClickError, RuleError
-from workbench.rule import Rule, clicks_in_window, duration, flag, format_duration, judge
+from workbench.rule import Rule, clicks_in_window, flag, judge
 
 SECOND = 1_000_000
 WINDOW_MS = 2

@@ -89,7 +89,7 @@ class Connection:
         """Ask a broker for its cluster and await the answer. Raises BrokerError after `timeout` at most."""
         if isinstance(timeout, str):
             # Not at the top: it brings pandas along, which takes a while and which nothing else here needs.
-            from workbench.rule import duration
+            from workbench.durations import duration
 
             timeout = duration(timeout)
         seconds = timeout.total_seconds()

@@ -17,8 +17,8 @@ from workbench.broker.records import records
 from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets, offsets_at
 from workbench.clicks import record as clicks
 from workbench.clicks.record import TICK_VALUE, Click
+from workbench.durations import duration
 from workbench.errors import ClickError
-from workbench.rule import duration
 
 __all__ = ["MOST_RECORDS", "TopicClicks", "from_topic"]
 

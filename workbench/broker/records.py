@@ -9,9 +9,9 @@ from typing import Any
 from kafka import TopicPartition
 from tqdm.auto import tqdm
 
+from workbench.broker.clients import consumer_at
 from workbench.broker.topics import Connection
 from workbench.errors import BrokerError
-from workbench.verdicts.feed import consumer_at
 
 __all__ = ["records"]
 

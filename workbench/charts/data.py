@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workbench.charts.label import label
+from workbench.text import label
 
 __all__ = [
     "COLUMNS",

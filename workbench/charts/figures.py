@@ -17,9 +17,9 @@ import plotly.graph_objects as go
 from workbench.charts import data as chart_data
 from workbench.charts import shadow as chart_shadow
 from workbench.charts.data import View
-from workbench.charts.label import label
 from workbench.charts.style import BESIDE_SHADOW, CONFIG, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
 from workbench.rule import Rule
+from workbench.text import label
 
 __all__ = [
     "CONFIG",

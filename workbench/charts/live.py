@@ -18,11 +18,11 @@ from workbench.charts import data as chart_data
 from workbench.charts import figures as charts
 from workbench.charts import style as chart_style
 from workbench.charts.data import View, epoch_us
-from workbench.charts.label import label
 from workbench.charts.shadow import rule_changes
 from workbench.charts.style import OVERVIEW
 from workbench.charts.widget import SharedFigure, StaticFigure
 from workbench.rule import Rule
+from workbench.text import label
 from workbench.verdicts.shadow import compare
 
 __all__ = ["Feed", "LiveChart"]

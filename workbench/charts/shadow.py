@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.charts.data import View, bins_of, epoch_us
-from workbench.charts.label import label
 from workbench.rule import Rule
+from workbench.text import label
 
 __all__ = ["differences", "rule_changes"]
 

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from workbench.errors import ClickError, TrafficError
+from workbench.text import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -27,7 +28,6 @@ __all__ = [
     "connect",
     "doctor",
     "environ",
-    "plain",
     "read_file",
     "replay",
     "say",
@@ -37,15 +37,6 @@ __all__ = [
 ]
 
 _REJECTED_SHOWN = 3
-
-
-def plain(text: str) -> str:
-    r"""Text in which strangers' control characters cannot steer a terminal.
-
-    >>> plain("caf\xe9 \x1b[2J")
-    'café \\x1b[2J'
-    """
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def say(text: str) -> None:
@@ -210,7 +201,7 @@ def read_file(args: Namespace) -> Recording:
     recording = readers.read(args.file, args.format, mapping or None, args.assets, args.idle_gap, bars)
     say(f"{args.file}: {recording}")
     for line in recording.rejected.head(_REJECTED_SHOWN).itertuples():
-        say(f"  rejected line {line.line}: {line.reason}: {plain(str(line.text))}")
+        say(f"  rejected line {line.line}: {line.reason}: {printable(str(line.text))}")
     if recording.clicks.empty:
         raise ClickError(f"{args.file} holds no clicks. Fix: see what was rejected, or try --format or --assets")
     return recording
@@ -227,7 +218,7 @@ def audit(args: Namespace) -> int:
     names, connection = topics_of(args), connect(args)
     found = audits.audit(connection, names, rule, progress=sys.stderr.isatty())
     for line in str(found).splitlines():
-        print(plain(line))
+        print(printable(line))
     return 0 if found.ok else 1
 
 

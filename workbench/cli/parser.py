@@ -29,6 +29,7 @@ from workbench.cli import run as main_job
 from workbench.cli import tune as tune_job
 from workbench.cli import verdicts as verdict_lines
 from workbench.errors import WorkbenchError
+from workbench.text import printable
 
 __all__ = ["main"]
 
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = run(args)
             sys.stdout.flush()
     except WorkbenchError as error:
-        print(f"workbench: {commands.plain(' '.join(str(error).split()))}", file=sys.stderr)
+        print(f"workbench: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("workbench: interrupted", file=sys.stderr)

@@ -35,8 +35,9 @@ _EXIT_S = 15.0
 def run(args: Namespace) -> int:
     """Run the live notebook on a private broker, write the report and print what came of it."""
     from workbench.broker.embedded import EmbeddedBroker
+    from workbench.durations import format_duration
     from workbench.reports.run import summary, write_report
-    from workbench.rule import Rule, format_duration
+    from workbench.rule import Rule
 
     out: Path = args.out
     if out.suffix != ".html":

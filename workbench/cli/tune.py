@@ -95,7 +95,7 @@ def best_rules(found: Surface, by: Literal["f1", "cost"], top: int) -> list[str]
 
 def sensitivity(found: Surface) -> list[str]:
     """The share of flagged clicks: one line a window, one column a threshold."""
-    from workbench.rule import format_duration
+    from workbench.durations import format_duration
 
     rows = [("window", *(f"{threshold} clicks" for threshold in found.thresholds))]
     for window, shares in zip(found.windows, found.flagged_share, strict=True):

@@ -6,8 +6,9 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from workbench.cli.console import connect, plain, say, topics_of
+from workbench.cli.console import connect, say, topics_of
 from workbench.errors import BrokerError, VerdictError
+from workbench.text import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -36,7 +37,7 @@ def verdicts(args: Namespace) -> int:
                 verdict = Verdict.parse(record.value, record.timestamp)
             except VerdictError as error:
                 unreadable += 1
-                say(f"workbench: {plain(str(error))}")
+                say(f"workbench: {printable(str(error))}")
                 continue
             before = seen.get(verdict.click_id)
             if before is not None and before >= verdict.fraud:
@@ -63,8 +64,8 @@ def _records(connection: Connection, topic: str, starting: str, follow: bool) ->
     from kafka import TopicPartition
     from kafka.errors import KafkaError
 
+    from workbench.broker.clients import consumer_at
     from workbench.broker.topics import begin_offsets, end_offsets
-    from workbench.verdicts.feed import consumer_at
 
     ends = end_offsets(connection, topic)
     begin = begin_offsets(connection, topic) if starting == "earliest" else ends
@@ -89,7 +90,7 @@ def _as_line(verdict: Verdict) -> str:
     ts = verdict.ts.strftime("%Y-%m-%d %H:%M:%S.%f")
     text = f"{ts}  {'FRAUD' if verdict.fraud else 'ok   '}  {verdict.clicks_in_window:>3} ({verdict.rule_id})"
     revised = "  revised" if verdict.revised else ""
-    return f"{text}  {verdict.latency_ms:>5.0f} ms  {plain(verdict.session_id)}  {plain(verdict.url)}{revised}"
+    return f"{text}  {verdict.latency_ms:>5.0f} ms  {printable(verdict.session_id)}  {printable(verdict.url)}{revised}"
 
 
 def _as_json(verdict: Verdict) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from workbench.broker.clients import consumer_at
 from workbench.broker.topics import Connection, end_offsets
 from workbench.click_page.visits import Visits
 from workbench.errors import BrokerError, VerdictError
-from workbench.verdicts.feed import consumer_at
 from workbench.verdicts.table import read_fields
 
 __all__ = ["VerdictPost"]

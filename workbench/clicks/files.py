@@ -22,10 +22,11 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from workbench.clicks import access_log
-from workbench.clicks.record import FIELDS, OPTIONAL, TS_DTYPE, quote
+from workbench.clicks.record import FIELDS, OPTIONAL, TS_DTYPE
 from workbench.clicks.tables import CHUNK_ROWS, Part, csv_parts, json_parts, parquet_parts
+from workbench.durations import duration
 from workbench.errors import ClickError
-from workbench.rule import duration
+from workbench.text import quote
 
 __all__ = ["SAMPLE_LOG", "Format", "Recording", "read", "read_mapping"]
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.clicks.gaps import Ints, Moments
-from workbench.clicks.record import quote
 from workbench.clicks.visitors import BOT_LABELS
 from workbench.errors import ClickError
 from workbench.rule import Rule, require_clicks
+from workbench.text import quote
 
 __all__ = ["ClickOrder", "is_fraud", "order"]
 

@@ -15,13 +15,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from reprlib import Repr
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import ClickError
+from workbench.text import quote
 
 __all__ = [
     "FIELDS",
@@ -36,7 +36,6 @@ __all__ = [
     "frame",
     "is_text",
     "parse",
-    "quote",
     "records",
 ]
 
@@ -63,17 +62,6 @@ _TS = re.compile(TS_PATTERN)
 _TEXT = f"text of 1 to {LONGEST_TEXT} characters"
 _IDS = ("click_id", "session_id", "url")
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_short = Repr()
-_short.maxstring = _short.maxother = 60
-
-
-def quote(value: object) -> str:
-    """Write a value for an error message, shortened in the middle.
-
-    >>> quote("x" * 1000)
-    "'xxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxx'"
-    """
-    return _short.repr(value)
 
 
 def is_text(value: object) -> bool:

@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.clicks.access_log import first_problem
-from workbench.clicks.record import FIELDS, LONGEST_TEXT, OPTIONAL, TS_DTYPE, TS_PATTERN, is_text, quote
+from workbench.clicks.record import FIELDS, LONGEST_TEXT, OPTIONAL, TS_DTYPE, TS_PATTERN, is_text
 from workbench.errors import ClickError
+from workbench.text import quote
 
 __all__ = ["CHUNK_ROWS", "Part", "csv_parts", "json_parts", "parquet_parts"]
 

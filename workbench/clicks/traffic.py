@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.clicks.visitors import BOT_LABELS, LABELS, draw
+from workbench.durations import duration as as_duration
 from workbench.errors import TrafficError
-from workbench.rule import duration as as_duration
 
 __all__ = ["ADS", "BOT_LABELS", "LABELS", "Mix", "Traffic"]
 

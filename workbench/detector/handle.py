@@ -29,8 +29,9 @@ from workbench.detector.progress import Progress, ProgressLog
 from workbench.detector.running import first_line
 from workbench.detector.source import Tolerance
 from workbench.detector.ticks import IdleWatch, send_ticks
+from workbench.durations import duration, format_duration
 from workbench.errors import BrokerError, DetectorError, NotCaughtUp, RuleError, WorkbenchError
-from workbench.rule import Rule, duration, format_duration
+from workbench.rule import Rule
 from workbench.spark.cluster import check_master
 from workbench.spark.session import find_java, state_dir
 

@@ -14,11 +14,11 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from workbench.broker.clients import consumer_at
 from workbench.broker.topics import Connection, Topics
 from workbench.clicks.record import TICK_KEY, TICK_VALUE
 from workbench.detector.hand_over import Judged
 from workbench.errors import BrokerError, DetectorError
-from workbench.verdicts.feed import consumer_at
 from workbench.verdicts.headers import source_of
 
 __all__ = ["OPEN", "CatchUp", "Frontier", "Positions"]

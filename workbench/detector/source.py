@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from workbench.clicks.record import LONGEST_TEXT, TICK_KEY, TICK_VALUE, TS_PATTERN
+from workbench.durations import duration, format_duration
 from workbench.errors import RuleError
-from workbench.rule import duration, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +16,13 @@ import numpy as np
 import pandas as pd
 
 from workbench.charts.data import epoch_us, iso
-from workbench.cli.console import plain
 from workbench.errors import ReportError
 from workbench.reports.mask import masked
 from workbench.reports.patterns import windowed
 from workbench.rule import Rule
+from workbench.text import spreadsheet_safe
 
-__all__ = ["COLUMNS", "neutral", "rows", "write"]
+__all__ = ["COLUMNS", "rows", "write"]
 
 COLUMNS: Final = (
     "ts",
@@ -43,7 +42,6 @@ COLUMNS: Final = (
 _MOST_EARLIER: Final = 1_000_000
 """Earlier clicks looked up at a time: a chunk has as many rows as that allows."""
 
-_RUNS = re.compile(r"""(^|[;,|])(?=[\s"'`]*[=+\-@＝＋－＠])""")
 """Where a spreadsheet would begin a formula: at the start of a cell, or of what it may take for one."""
 
 
@@ -109,18 +107,6 @@ def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_ips: bool 
     return written
 
 
-def neutral(text: str) -> str:
-    """Text that no spreadsheet runs: an apostrophe before what would begin a formula, control characters spelt out.
-
-    Text may become several cells where a list is divided by another sign than the comma, so what follows such a sign
-    is treated as the start of a cell.
-
-    >>> print(neutral('=HYPERLINK("http://a.example")'), neutral("/ad;=1+1"), neutral("/ad?a=1&b=2"))
-    '=HYPERLINK("http://a.example") /ad;'=1+1 /ad?a=1&b=2
-    """
-    return _RUNS.sub(r"\1'", plain(text))
-
-
 def _cells(chunk: pd.DataFrame) -> pd.DataFrame:
     cells: dict[str, Any] = {}
     for name in chunk.columns:
@@ -129,9 +115,9 @@ def _cells(chunk: pd.DataFrame) -> pd.DataFrame:
         elif name == "earlier_ts":
             cells[name] = [json.dumps([f"{t}Z" for t in np.datetime_as_string(ts, unit="ms")]) for ts in chunk[name]]
         elif name == "earlier_click_ids":
-            cells[name] = [json.dumps([neutral(i) for i in ids], ensure_ascii=False) for ids in chunk[name]]
+            cells[name] = [json.dumps([spreadsheet_safe(i) for i in ids], ensure_ascii=False) for ids in chunk[name]]
         elif chunk[name].dtype == object:
-            cells[name] = ["" if pd.isna(text) else neutral(str(text)) for text in chunk[name]]
+            cells[name] = ["" if pd.isna(text) else spreadsheet_safe(str(text)) for text in chunk[name]]
         else:
             cells[name] = chunk[name].to_numpy()
     return pd.DataFrame(cells, columns=chunk.columns)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from workbench.charts.label import label
+from workbench.text import label
 
 __all__ = ["table", "tiles"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from workbench.durations import MICROSECOND, MILLISECOND
 from workbench.errors import RuleError
-from workbench.rule import HIGHEST_THRESHOLD, MICROSECOND, MILLISECOND, Rule
+from workbench.rule import HIGHEST_THRESHOLD, Rule
 
 __all__ = ["read_thresholds", "read_windows"]
 

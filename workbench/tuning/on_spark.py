@@ -20,10 +20,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from workbench.clicks import gaps
-from workbench.clicks.record import FIELDS, LONGEST_TEXT, TS_PATTERN, quote
+from workbench.clicks.record import FIELDS, LONGEST_TEXT, TS_PATTERN
 from workbench.clicks.visitors import BOT_LABELS
+from workbench.durations import MICROSECOND
 from workbench.errors import ClickError
-from workbench.rule import MICROSECOND
+from workbench.text import quote
 from workbench.tuning import gap_batches
 from workbench.tuning.surface import Cost, Surface, grid
 

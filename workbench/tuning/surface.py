@@ -20,8 +20,9 @@ import pandas as pd
 from workbench.clicks.gaps import Ints, Tally
 from workbench.clicks.order import ClickOrder, order
 from workbench.clicks.visitors import BOT_LABELS
+from workbench.durations import MICROSECOND
 from workbench.errors import ClickError, RuleError
-from workbench.rule import MICROSECOND, Rule
+from workbench.rule import Rule
 
 __all__ = ["Cost", "Outcome", "Surface", "changes", "grid", "surface"]
 

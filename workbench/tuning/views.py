@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.charts.data import View
-from workbench.charts.label import label
 from workbench.clicks.gaps import NEVER
 from workbench.clicks.order import ClickOrder
+from workbench.durations import format_duration
 from workbench.errors import RuleError
-from workbench.rule import Rule, format_duration
+from workbench.rule import Rule
+from workbench.text import label
 from workbench.tuning.style import METRICS
 from workbench.tuning.surface import Outcome, Surface
 

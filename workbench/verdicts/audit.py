@@ -25,7 +25,8 @@ from workbench.broker.records import records
 from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets
 from workbench.clicks.record import TICK_VALUE, parse
 from workbench.errors import ClickError, RuleError, VerdictError
-from workbench.rule import Rule, judge, whole
+from workbench.rule import Rule, judge
+from workbench.text import without_nul
 from workbench.verdicts.feed import dead_letter
 from workbench.verdicts.headers import Place, cause_of, hand_overs_before
 from workbench.verdicts.table import read_fields
@@ -158,7 +159,7 @@ def _read_verdicts(records: Iterator[Any], span: Span) -> _Verdicts:
         except VerdictError as error:
             unreadable.append(str(error))
             continue
-        ids.append(click_id := whole(verdict.click_id))
+        ids.append(click_id := without_nul(verdict.click_id))
         rule_ids.append(texts.setdefault(verdict.rule_id, verdict.rule_id))
         fraud.append(verdict.fraud)
         revised.append(verdict.revised)
@@ -203,8 +204,8 @@ def _read_clicks(records: Iterator[Any], letters: dict[Place, str], tipping: set
             found.refused.append(f"{where}: {click.click_id}")
             continue
         if (place := (record.partition, record.offset)) in tipping:
-            found.tipping[place] = whole(click.click_id)
-        ids.append(whole(click.click_id))
+            found.tipping[place] = without_nul(click.click_id)
+        ids.append(without_nul(click.click_id))
         sessions.append(texts.setdefault(click.session_id, click.session_id))
         urls.append(texts.setdefault(click.url, click.url))
         ts_us.append((click.ts - _EPOCH) // timedelta(microseconds=1))

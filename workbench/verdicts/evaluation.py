@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.clicks.visitors import BOT_LABELS
+from workbench.durations import duration
 from workbench.errors import ClickError, VerdictError
-from workbench.rule import duration
 
 __all__ = ["Evaluation", "Latency", "evaluate", "latency"]
 

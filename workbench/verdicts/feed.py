@@ -15,15 +15,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 import pandas as pd
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from workbench.broker.clients import consumer_at
 from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets
+from workbench.durations import duration
 from workbench.errors import BrokerError, VerdictError, WorkbenchError
-from workbench.rule import duration
 from workbench.verdicts.table import NOT_A_TIME, Counts, VerdictTable, epoch_us, read_fields, to_frame
 
-__all__ = ["Counts", "Verdict", "VerdictFeed", "consumer_at", "dead_letter"]
+__all__ = ["Counts", "Verdict", "VerdictFeed", "dead_letter"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -218,28 +219,3 @@ def dead_letter(value: bytes | None) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return letter if isinstance(letter, dict) else {}
-
-
-def consumer_at(connection: Connection, positions: dict[TopicPartition, int]) -> KafkaConsumer:
-    """A consumer of just these partitions from just these offsets, in no group.
-
-    Raises BrokerError without a broker.
-    """
-    try:
-        consumer = KafkaConsumer(
-            **connection.kafka_python(),
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-            auto_offset_reset="earliest",  # where a topic was made anew, its first record is the next one
-            bootstrap_timeout_ms=15_000,
-            fetch_max_wait_ms=50,
-            fetch_min_bytes=32 * 1024,  # a few full answers cost less than many small ones
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-            metrics_enabled=False,
-        )
-    except KafkaError as error:
-        raise BrokerError(f"{connection.bootstrap} cannot be read ({error!r}): is the broker up?") from error
-    consumer.assign(list(positions))
-    for place, offset in positions.items():
-        consumer.seek(place, offset)
-    return consumer

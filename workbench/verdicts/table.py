@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workbench.clicks.record import quote
 from workbench.errors import VerdictError
+from workbench.text import quote
 
 __all__ = ["NOT_A_TIME", "Counts", "VerdictFields", "VerdictTable", "epoch_us", "read_fields", "to_frame"]
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.durations import format_duration
 from workbench.errors import RuleError
-from workbench.rule import Rule, format_duration
+from workbench.rule import Rule
 from workbench.tuning.grid import read_thresholds, read_windows
 from workbench.tuning.surface import grid
 
