@@ -16,7 +16,7 @@ import numpy as np
 from rig import oracle, private_broker
 
 from workbench.broker.topics import Topics, ensure_topics
-from workbench.detector import handle as detector
+from workbench.detector.handle import detect
 from workbench.rule import Rule
 
 CHANGES = [Rule("10s", 4), Rule("20s", 3), Rule("60s", 5), Rule("5s", 2), Rule("10s", 3)]
@@ -32,7 +32,7 @@ def main() -> None:
         topics = Topics()
         ensure_topics(connection, topics)
         called: list[tuple[float, Rule]] = []
-        with detector.start(Rule(), connection) as handle:
+        with detect(Rule(), connection) as handle:
             handle.wait_until_started()
             begin = datetime.now(UTC) + timedelta(seconds=1)
             records = oracle.hostile(int(asked.rate * asked.seconds), asked.seed, begin, per_second=asked.rate)

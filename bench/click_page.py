@@ -25,7 +25,7 @@ import numpy as np
 from rig import oracle, percentiles, private_broker
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
-from workbench.detector import handle as detector
+from workbench.detector.handle import detect
 from workbench.rule import Rule
 
 ADS = ("lamp", "ferry", "coffee")
@@ -141,7 +141,7 @@ def main() -> None:
         if not asked.detect:
             measure(connection, topics, asked.rate, asked.seconds, asked.wait)
             return
-        with detector.start(Rule(), connection, checkpoint_every="10m") as handle:
+        with detect(Rule(), connection, checkpoint_every="10m") as handle:
             handle.wait_until_started()
             measure(connection, topics, asked.rate, asked.seconds, asked.wait)
             handle.wait_until_caught_up("120s")

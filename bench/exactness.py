@@ -14,13 +14,13 @@ from rig import oracle, private_broker
 from workbench.broker import sender
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.clicks import files as readers
-from workbench.detector import handle as detector
+from workbench.detector.handle import detect
 from workbench.rule import Rule
 
 
 def judge(connection: Connection, topics: Topics) -> None:
     since = time.monotonic()
-    with detector.start(Rule(), connection, topics=topics, starting="earliest") as handle:
+    with detect(Rule(), connection, topics=topics, starting="earliest") as handle:
         handle.wait_until_started().wait_until_caught_up("600s")
         dropped = handle.progress.dropped_by_watermark
     answer = oracle.compare(connection.bootstrap, topics)

@@ -26,8 +26,7 @@ from growth_table import PARTITIONS, SESSIONS, Point, text_table, write
 from rig import Floats, Reader, driver, machine, oracle, paced, private_broker, written
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
-from workbench.detector import handle as detector
-from workbench.detector.handle import Detector
+from workbench.detector.handle import Detector, detect
 from workbench.detector.positions import Positions
 from workbench.detector.source import Tolerance
 from workbench.rule import Rule
@@ -106,7 +105,7 @@ def measure(
     begin = datetime.now(UTC) - timedelta(seconds=count / EVENT_RATE)
     records = oracle.hostile(count, seed=1, begin=begin, per_second=EVENT_RATE, sessions=sessions, hot=0)
     oracle.send(connection.bootstrap, topics.clicks, records)
-    with detector.start(
+    with detect(
         Rule(), connection, topics=topics, starting="earliest", checkpoint_every=checkpoint_every, tolerance=KEPT
     ) as handle:
         watch = Watch(handle.wait_until_started(), partitions)

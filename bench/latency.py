@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, Producer
 from rig import Reader, paced, percentiles, private_broker
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
-from workbench.detector import handle as detector
+from workbench.detector.handle import detect
 from workbench.rule import Rule
 
 WARM_UP_S = 10.0
@@ -57,7 +57,7 @@ def judged(connection: Connection, rate: float, seconds: float, every: str) -> N
     ensure_topics(connection, topics)
     reader = Reader(connection, [topics.verdicts])
     begin = time.time()
-    with detector.start(Rule(), connection, checkpoint_every=every) as handle:
+    with detect(Rule(), connection, checkpoint_every=every) as handle:
         handle.wait_until_started()
         started = time.time()
         print(f"started after {started - begin:.1f} s", flush=True)

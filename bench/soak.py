@@ -24,8 +24,7 @@ from rig import driver, oracle, private_broker
 from soak_chart import draw, slopes
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
-from workbench.detector import handle as detector
-from workbench.detector.handle import Detector
+from workbench.detector.handle import Detector, detect
 from workbench.rule import Rule
 from workbench.spark.session import state_dir
 
@@ -164,7 +163,7 @@ def soak(connection: Connection, minutes: int, rate: float, every: str, to: Path
     widths = [max(len(name), 8) + 2 for name in names]
     print("".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True)), flush=True)
     with (
-        detector.start(Rule(), connection, checkpoint=checkpoint, checkpoint_every=every) as handle,
+        detect(Rule(), connection, checkpoint=checkpoint, checkpoint_every=every) as handle,
         to.open("w", newline="") as file,
     ):
         handle.wait_until_started()

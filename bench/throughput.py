@@ -18,7 +18,7 @@ from rig import driver, oracle, private_broker, written
 from spark_cluster import SparkCluster
 
 from workbench.broker.topics import Topics, ensure_topics
-from workbench.detector import handle as detector
+from workbench.detector.handle import detect
 from workbench.detector.positions import Positions
 from workbench.rule import Rule
 
@@ -40,7 +40,7 @@ def main() -> None:
 
         outputs = (topics.verdicts, topics.dead_letters)
         master = cluster.url if cluster else None
-        with detector.start(Rule(), connection, checkpoint_every="60s", master=master) as handle:
+        with detect(Rule(), connection, checkpoint_every="60s", master=master) as handle:
             handle.wait_until_started()
             javas = [driver()]
             javas += (

@@ -17,7 +17,7 @@ from visitor import KEY, Visitor, clicks_on, judge
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.click_page.limits import Limits
 from workbench.click_page.server import ClickServer
-from workbench.detector import handle as detector
+from workbench.detector.handle import detect
 from workbench.rule import Rule
 
 pytestmark = [pytest.mark.java, pytest.mark.skipif(chromium_path() is None, reason="needs Chromium")]
@@ -58,7 +58,7 @@ def test_of_two_visitors_side_by_side_the_one_who_clicks_like_a_bot_sees_it_with
     checkpoint = tmp_path / "checkpoint"
     with (
         # No checkpoint while it is watched: one makes verdicts wait.
-        detector.start(Rule(), connection, topics=topics, checkpoint=checkpoint, checkpoint_every="10m") as handle,
+        detect(Rule(), connection, topics=topics, checkpoint=checkpoint, checkpoint_every="10m") as handle,
         browser_page(1200, 1000) as (bot, heard),
     ):
         handle.wait_until_started()

@@ -185,12 +185,12 @@ def test_a_restart_after_a_hand_over_goes_on_with_the_new_rule_and_is_exact(
 
 KILLED = """
 import sys, time
-from workbench.detector import handle as detector
+from workbench.detector.handle import detect
 from workbench.broker.topics import Connection, Topics
 from workbench.rule import Rule
 
 connection, topics, state = Connection(sys.argv[1]), Topics(*sys.argv[2:5]), sys.argv[5]
-handle = detector.start(
+handle = detect(
     Rule("10s", 3), connection, topics=topics, starting="earliest", checkpoint=state, checkpoint_every="5s"
 )
 handle.wait_until_started()

@@ -15,7 +15,7 @@ from detecting import Start, detectors, until
 from spark_cluster import SparkCluster
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
-from workbench.detector import handle as detector
+from workbench.detector.handle import detect
 from workbench.errors import DetectorError
 from workbench.rule import Rule
 from workbench.spark import cluster as cluster_module
@@ -100,11 +100,11 @@ def test_a_cluster_without_room_for_an_executor_is_told_after_the_stated_wait(
 
 def test_a_master_that_does_not_answer_is_told_at_once(connection: Connection, topics: Topics) -> None:
     with pytest.raises(DetectorError, match=r"no Spark master answers \(127\.0\.0\.1:1: Connection refused\)"):
-        detector.start(Rule(), connection, topics=topics, master="spark://127.0.0.1:1")
+        detect(Rule(), connection, topics=topics, master="spark://127.0.0.1:1")
     with pytest.raises(
         DetectorError, match="not the URL of a Spark master: 'spark://here'; expected spark://HOST:PORT"
     ):
-        detector.start(Rule(), connection, topics=topics, master="spark://here")
+        detect(Rule(), connection, topics=topics, master="spark://here")
 
 
 def test_verdicts_go_on_when_a_worker_and_then_an_executor_is_killed_and_none_is_missing_or_wrong(

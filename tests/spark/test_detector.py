@@ -14,8 +14,8 @@ from oracle import EPOCH, US, Record, wire
 
 from workbench.broker.topics import Connection, Topics, ensure_topics, recreate_topics
 from workbench.clicks.record import TICK_KEY, TICK_VALUE
-from workbench.detector import handle as detector
 from workbench.detector import ticks
+from workbench.detector.handle import detect
 from workbench.detector.query import SPARE
 from workbench.detector.source import Tolerance
 from workbench.errors import CheckpointMismatch, DetectorError, NotCaughtUp, RuleError
@@ -254,8 +254,8 @@ def test_no_click_sent_after_start_returned_is_missed(connection: Connection, to
 
 def test_settings_that_cannot_be_are_refused_at_once(connection: Connection, topics: Topics) -> None:
     with pytest.raises(RuleError, match="checkpoint_every must be from 5s to 1h: got 1s"):
-        detector.start(Rule(), connection, topics=topics, checkpoint_every="1s")
+        detect(Rule(), connection, topics=topics, checkpoint_every="1s")
     with pytest.raises(DetectorError, match="starting must be"):
-        detector.start(Rule(), connection, topics=topics, starting="now")  # type: ignore[arg-type]
+        detect(Rule(), connection, topics=topics, starting="now")  # type: ignore[arg-type]
     with pytest.raises(RuleError, match="late must be at most 24h"):
         Tolerance(late="25h")

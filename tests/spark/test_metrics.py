@@ -18,9 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.cli.parser import main
-from workbench.detector import handle as detector
 from workbench.detector import metrics
-from workbench.detector.handle import Detector
+from workbench.detector.handle import Detector, detect
 from workbench.detector.metrics import Address, MetricsServer
 from workbench.errors import SetupError
 from workbench.rule import Rule
@@ -53,7 +52,7 @@ def watched(connection: Connection, topics: Topics) -> Iterator[tuple[Detector, 
     """A detector on this test's topics and its endpoint, on a free port."""
     ensure_topics(connection, topics)
     with (
-        detector.start(Rule(), connection, topics=topics, checkpoint_every="5s") as handle,
+        detect(Rule(), connection, topics=topics, checkpoint_every="5s") as handle,
         metrics.serve(handle, port=0) as server,
     ):
         yield handle, server

@@ -28,9 +28,8 @@ from workbench.broker.connection import Connection
 from workbench.broker.embedded import EmbeddedBroker
 from workbench.broker.topics import Topics, connect, ensure_topics
 from workbench.clicks.traffic import Traffic
-from workbench.detector import handle as detector
 from workbench.detector import judging
-from workbench.detector.handle import Detector
+from workbench.detector.handle import Detector, detect
 from workbench.machine.folders import state_dir
 from workbench.reports.run import summary, write_report
 from workbench.rule import Rule
@@ -63,7 +62,7 @@ def running(connection: Connection) -> Iterator[Detector]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judging, "spark_session", talkative)
         checkpoint = state_dir() / "secured-checkpoint"
-        with detector.start(Rule(), connection, topics=topics, checkpoint=checkpoint, checkpoint_every="5s") as handle:
+        with detect(Rule(), connection, topics=topics, checkpoint=checkpoint, checkpoint_every="5s") as handle:
             clicks = Traffic(rate=300, duration="10s", seed=4).clicks(datetime.now(UTC) - timedelta(seconds=10))
             sender.send(clicks, connection, topic=topics.clicks, speed="max", progress=False)
             handle.wait_until_caught_up("120s")

@@ -13,8 +13,7 @@ import pytest
 from oracle import Record
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
-from workbench.detector import handle as detector
-from workbench.detector.handle import Detector
+from workbench.detector.handle import Detector, detect
 from workbench.detector.judging import Judging
 from workbench.rule import Rule
 
@@ -28,7 +27,7 @@ def detectors(connection: Connection, topics: Topics, **settings: Any) -> Iterat
 
     def start(rule: Rule = Rule(), **options: Any) -> Detector:
         options = {"topics": topics, "starting": "earliest", "checkpoint_every": "5s", **settings, **options}
-        started.append(detector.start(rule, connection, **options))
+        started.append(detect(rule, connection, **options))
         return started[-1]
 
     try:

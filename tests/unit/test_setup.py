@@ -95,7 +95,19 @@ def test_ci_runs_what_a_developer_runs() -> None:
     assert {"run", "test", "lab", "clean", "lock", "setup"} <= set(targets)
 
 
-@pytest.mark.parametrize("module", ["rule", "clicks.record", "clicks.files", "clicks.traffic", "charts.figures", "cli.doctor", "broker.topics", "spark.session"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "rule",
+        "clicks.record",
+        "clicks.files",
+        "clicks.traffic",
+        "charts.figures",
+        "cli.doctor",
+        "broker.topics",
+        "spark.session",
+    ],
+)
 def test_a_module_is_imported_without_java_and_without_starting_spark(module: str) -> None:
     code = f"import sys, workbench.{module}; print([*{{'pyspark', 'kafka'}} & {{*sys.modules}}])"
     ran = subprocess.run(

@@ -28,7 +28,7 @@ _NO_LIMIT = "24h"
 
 def detect(args: Namespace) -> int:
     """Judge clicks until all that are there have a verdict, or without end. Leaves no Spark behind."""
-    from workbench.detector import handle as detector
+    from workbench.detector import handle
     from workbench.detector.metrics import Address, MetricsServer
     from workbench.detector.source import Tolerance
     from workbench.rule import Rule
@@ -43,7 +43,7 @@ def detect(args: Namespace) -> int:
         with (
             ThreadPoolExecutor(1) as pool,
             MetricsServer(address) if address else contextlib.nullcontext() as metrics,
-            detector.start(
+            handle.detect(
                 rule,
                 connect(args),
                 topics=topics,

@@ -51,7 +51,7 @@ def _archive(java: Java) -> None:
     from workbench.broker.embedded import EmbeddedBroker
     from workbench.broker.topics import Topics, ensure_topics
     from workbench.clicks.traffic import Traffic
-    from workbench.detector import handle as detector
+    from workbench.detector.handle import detect
     from workbench.rule import Rule
     from workbench.spark.class_archive import recording
     from workbench.spark.session import stop_spark
@@ -67,7 +67,7 @@ def _archive(java: Java) -> None:
         ensure_topics(connection, topics)
         stack.enter_context(recording(java))
         stack.callback(stop_spark, _EXIT_S)
-        with detector.start(Rule(), connection, topics=topics, checkpoint_every="5s") as handle:
+        with detect(Rule(), connection, topics=topics, checkpoint_every="5s") as handle:
             handle.wait_until_started()
             clicks = traffic.clicks(datetime.now(UTC))
             sender.send(clicks, connection, topic=topics.clicks, progress=False)

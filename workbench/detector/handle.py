@@ -1,6 +1,6 @@
 """The running detector: from a rule to a Spark query in real-time mode, and the handle that watches and ends it.
 
-`start` returns at once; no click sent after it returned is missed, for the offsets to begin with are settled before.
+`detect` returns at once; no click sent after it returned is missed, for the offsets to begin with are settled before.
 `Detector.apply` changes the rule while clicks come. The query is in `query`, its starts and ends are in `judging`, and
 what a change of the rule means for each click is in `hand_over`.
 """
@@ -35,7 +35,7 @@ from workbench.rule import Rule
 from workbench.spark.cluster import check_master
 from workbench.spark.session import find_java, state_dir
 
-__all__ = ["Detector", "start"]
+__all__ = ["Detector", "detect"]
 
 State = Literal["starting", "running", "stopped", "failed"]
 
@@ -46,7 +46,7 @@ _one_at_a_time = threading.Lock()
 _current: Detector | None = None
 
 
-def start(
+def detect(
     rule: Rule,
     connection: Connection,
     *,
@@ -111,7 +111,7 @@ def start(
 
 
 class Detector:
-    """A detector that `start` made. As a context manager it stops on leaving.
+    """A detector that `detect` started. As a context manager it stops on leaving.
 
     topics, connection: what it was started with.
     """

@@ -88,7 +88,7 @@ def _is_loopback(host: str) -> bool:
 def serve(handle: Detector, *, port: int = PORT, host: str = "127.0.0.1", anywhere: bool = False) -> MetricsServer:
     """Let Prometheus scrape a detector at http://127.0.0.1:9464/metrics. Returns at once; `stop()` ends it.
 
-    What is counted is counted from this call on, so make it right after `detector.start`.
+    What is counted is counted from this call on, so make it right after `detect`.
 
     Raises SetupError (the port is taken, or the host is not loopback without `anywhere`), BrokerError.
     """
