@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from reprlib import Repr
 
-__all__ = ["label", "printable", "quote", "spreadsheet_safe", "without_nul"]
+__all__ = ["first_line", "label", "printable", "quote", "spreadsheet_safe", "without_nul"]
 
 _short = Repr()
 _short.maxstring = _short.maxother = 60
@@ -20,6 +20,20 @@ def quote(value: object) -> str:
     "'xxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxx'"
     """
     return _short.repr(value)
+
+
+def first_line(said: object, limit: int = 300) -> str:
+    r"""What an error or a text says in its first line that is not blank, cut at `limit` characters.
+
+    An error of Spark's goes on with the stack trace of Java. One that says nothing is named by its type.
+
+    >>> first_line("\n  it failed \n\tat java.lang.Thread.run"), first_line(TimeoutError()), first_line("")
+    ('it failed', 'TimeoutError', '')
+    """
+    line = next((line for line in map(str.strip, str(said).splitlines()) if line), "")
+    if not line and isinstance(said, BaseException):
+        return type(said).__name__
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def without_nul(text: str) -> str:

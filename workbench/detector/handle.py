@@ -26,7 +26,6 @@ from workbench.detector.judging import Judging, judged_at_start, pass_over_lost
 from workbench.detector.lost_clicks import Overtaken
 from workbench.detector.positions import CatchUp, Positions
 from workbench.detector.progress import Progress, ProgressLog
-from workbench.detector.running import first_line
 from workbench.detector.source import Tolerance
 from workbench.detector.ticks import IdleWatch, send_ticks
 from workbench.durations import duration, format_duration
@@ -34,6 +33,7 @@ from workbench.errors import BrokerError, DetectorError, NotCaughtUp, RuleError,
 from workbench.rule import Rule
 from workbench.spark.cluster import check_master
 from workbench.spark.session import find_java, state_dir
+from workbench.text import first_line
 
 __all__ = ["Detector", "detect"]
 

@@ -21,12 +21,13 @@ from workbench.detector.checkpoint import Checkpoint
 from workbench.detector.hand_over import DISORDER_MS, HandOver, Judged
 from workbench.detector.positions import OPEN, CatchUp, Positions
 from workbench.detector.progress import ProgressLog
-from workbench.detector.running import RunningQuery, first_line
+from workbench.detector.running import RunningQuery
 from workbench.detector.source import ClickSource, Tolerance
 from workbench.errors import DetectorError
 from workbench.rule import Rule
 from workbench.spark.cluster import Cluster, is_cluster
 from workbench.spark.session import spark_session, stop_spark
+from workbench.text import first_line
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

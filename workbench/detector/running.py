@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from workbench.broker.connection import Connection
 from workbench.errors import DetectorError
 from workbench.spark.session import state_dir
+from workbench.text import first_line
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.streaming.query import StreamingQuery
 
-__all__ = ["RunningQuery", "first_line"]
+__all__ = ["RunningQuery"]
 
 _ENDED_S = 30.0
 
@@ -97,9 +98,3 @@ def _root(failure: Exception) -> str:
         cause = deeper
     root = first_line(cause) if cause is not None else said
     return said if root in said else f"{said} ({root})"
-
-
-def first_line(error: Any) -> str:
-    """What an error says, without the Java stack trace that follows."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
