@@ -19,8 +19,9 @@ from pathlib import Path
 import psutil
 
 from workbench.broker.topics import Connection, Topics
-from workbench.machine.folders import cache_dir, find_java, java_env, locked
+from workbench.machine.folders import cache_dir, locked
 from workbench.machine.jars import Jar, _fetch
+from workbench.machine.java import find_java, java_env
 
 __all__ = ["ENGINES", "Engine", "EngineFailed", "Running"]
 

@@ -16,7 +16,7 @@ from workbench.broker.topics import Connection, EmbeddedBroker, Topics, ensure_t
 from workbench.click_page.limits import Limits
 from workbench.click_page.server import ClickServer
 from workbench.errors import JavaNotFound
-from workbench.machine.folders import find_java
+from workbench.machine.java import find_java
 from workbench.spark.session import stop_spark
 
 if TYPE_CHECKING:

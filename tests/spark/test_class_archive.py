@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from workbench.cli.parser import main
-from workbench.machine.folders import find_java
+from workbench.machine.java import find_java
 from workbench.spark import class_archive
 from workbench.spark.class_archive import archive_path, java_option, recording
 from workbench.spark.session import spark_session, stop_spark

@@ -13,7 +13,7 @@ from typing import Self
 import psutil
 from ports import free_port
 
-from workbench.machine.folders import find_java
+from workbench.machine.java import find_java
 
 _UP_S = 60.0
 

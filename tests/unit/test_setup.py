@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from workbench.machine.folders import JAVA_VERSIONS
+from workbench.machine.java import JAVA_VERSIONS
 from workbench.spark.session import SPARK_VERSION
 
 ROOT = Path(__file__).parents[2]

@@ -23,8 +23,9 @@ import psutil
 
 from workbench.broker.connection import BROKERS_VARIABLE, Connection
 from workbench.errors import BrokerError
-from workbench.machine.folders import find_java, java_env, locked, log4j_option, state_dir
+from workbench.machine.folders import locked, state_dir
 from workbench.machine.jars import jars
+from workbench.machine.java import find_java, java_env, log4j_option
 
 __all__ = ["DEFAULT_PORT", "BrokerStatus", "EmbeddedBroker", "port_holder"]
 

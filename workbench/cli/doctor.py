@@ -21,8 +21,9 @@ from workbench.broker.embedded import DEFAULT_PORT, port_holder
 from workbench.broker.security import SECURITY_VARIABLE
 from workbench.broker.topics import Connection, EmbeddedBroker
 from workbench.errors import WorkbenchError
-from workbench.machine.folders import cache_dir, find_java, state_dir
+from workbench.machine.folders import cache_dir, state_dir
 from workbench.machine.jars import jar_lock, jars, missing_jars
+from workbench.machine.java import find_java
 
 __all__ = ["DISK_GB", "MEMORY_GB", "Check", "checks", "print_report"]
 

@@ -15,7 +15,7 @@ from workbench.errors import WorkbenchError
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from workbench.machine.folders import Java
+    from workbench.machine.java import Java
 
 __all__ = ["prepare"]
 
@@ -25,8 +25,9 @@ _EXIT_S = 120.0  # the JVM writes the archive when it ends
 
 def prepare(args: Namespace) -> int:
     """Fetch the jars and archive Spark's classes, unless that is done. Without the archive all works, more slowly."""
-    from workbench.machine.folders import find_java, locked
+    from workbench.machine.folders import locked
     from workbench.machine.jars import jars
+    from workbench.machine.java import find_java
     from workbench.spark.class_archive import archive_path
 
     for name in ("kafka", "spark"):

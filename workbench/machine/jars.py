@@ -22,7 +22,8 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from workbench.errors import JarMismatch, SetupError
-from workbench.machine.folders import cache_dir, find_java, java_env, locked
+from workbench.machine.folders import cache_dir, locked
+from workbench.machine.java import find_java, java_env
 
 __all__ = ["Jar", "jar_lock", "jars", "missing_jars"]
 

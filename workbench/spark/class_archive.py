@@ -15,7 +15,8 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from workbench.machine.folders import Java, cache_dir
+from workbench.machine.folders import cache_dir
+from workbench.machine.java import Java
 
 __all__ = ["KEPT", "archive_path", "java_option", "recording"]
 

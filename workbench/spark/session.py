@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from workbench.errors import DetectorError, SetupError
-from workbench.machine.folders import Java, cache_dir, find_java, java_env, log4j_option, open_log, state_dir
+from workbench.machine.folders import cache_dir, open_log, state_dir
 from workbench.machine.jars import jars
+from workbench.machine.java import Java, find_java, java_env, log4j_option
 from workbench.spark.class_archive import java_option
 from workbench.spark.cluster import is_cluster, is_on_loopback
 
