@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import logging
 import os
 import shutil
 import ssl
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.broker.redaction import keep_logins_out_of_the_log
 from workbench.errors import BrokerError
 
 __all__ = ["SECURITY_VARIABLE", "Secret", "Security"]
@@ -167,7 +167,7 @@ class Security:
         """Keyword arguments for a kafka-python client; none for plaintext."""
         options: dict[str, Any] = {} if self.protocol == "plaintext" else {"security_protocol": self.protocol.upper()}
         if self.sasl:
-            _keep_logins_out_of_the_log()
+            keep_logins_out_of_the_log()
             login = {"sasl_plain_username": self.username, "sasl_plain_password": self.password}
             options |= {"sasl_mechanism": self.mechanism, **login}
         if self.ca_file is not None:
@@ -268,27 +268,3 @@ def _login_file(jaas: Secret) -> str:
     path.touch(mode=0o600)
     path.write_text(text, "utf-8")
     return str(path)
-
-
-class _NoLogins(logging.Filter):
-    """kafka-python logs each request at DEBUG, and the bytes that it sends; with SASL PLAIN they hold the password."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(map(_without_login, record.args))
-        return True
-
-
-def _without_login(argument: object) -> object:
-    if isinstance(argument, bytes | bytearray):
-        return f"{len(argument)} bytes"
-    kind = type(argument).__name__
-    return kind if kind.startswith("Sasl") else argument
-
-
-_no_logins = _NoLogins()
-
-
-def _keep_logins_out_of_the_log() -> None:
-    for name in ("kafka.net.connection", "kafka.protocol.parser"):
-        logging.getLogger(name).addFilter(_no_logins)
