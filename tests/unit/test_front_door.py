@@ -1,0 +1,138 @@
+"""The front door: `import workbench` offers exactly these names, imports nothing heavy, and each name is documented."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+import pytest
+from numpydoc.validate import validate
+
+import workbench
+
+ROOT = Path(__file__).parents[2]
+NAMESPACES = ["broker", "charts", "clicks", "errors", "reports", "rule", "tuning", "verdicts"]
+PUBLIC = {
+    "workbench": [
+        *("Connection", "Cost", "Detector", "Live", "LiveChart", "Mix", "Recording", "Rule", "Shadow", "Surface"),
+        *("Tolerance", "Topics", "Traffic", "TuningBoard", "VerdictFeed", "WorkbenchError"),
+        *("audit", "connect", "detect", "evaluate", "judge", "live", "read", "replay", "send", "surface"),
+    ],
+    "workbench.broker": [
+        *("BrokerStatus", "Connection", "EmbeddedBroker", "Security", "Sent", "TopicClicks", "Topics"),
+        *("connect", "ensure_topics", "recreate_topics", "replay", "send"),
+    ],
+    "workbench.charts": [
+        *("LiveChart", "clicks_per_second", "latency", "overview", "session_timeline", "top_sessions"),
+    ],
+    "workbench.clicks": ["Mix", "Recording", "SAMPLE_LOG", "Traffic", "read", "read_mapping"],
+    "workbench.reports": [
+        *("evidence", "findings", "patterns"),  # modules
+        *("run_notebook", "summary", "table", "tiles", "to_html", "write_report"),
+    ],
+    "workbench.tuning": [
+        *("Cost", "Outcome", "Surface", "TuningBoard", "changed_sessions", "changes", "gap_distribution", "heat_map"),
+        *("overview", "read_thresholds", "read_windows", "tradeoff"),
+    ],
+    "workbench.verdicts": [
+        *("Agreement", "Audit", "Counts", "Evaluation", "Latency", "Shadow", "Verdict", "VerdictFeed"),
+        *("compare", "evaluate", "latency"),
+    ],
+}
+MODULES = {"workbench.reports": {"evidence", "findings", "patterns"}}
+HEAVY = ["IPython", "flask", "kafka", "numpy", "pandas", "papermill", "plotly", "pyarrow", "pyspark"]
+WANTED_OF_DOCSTRINGS = {"GL08"}
+"""numpydoc's checks: there is a docstring."""
+
+
+def offered(package: str) -> list[str]:
+    """The names of a package's front door, without the packages behind it and its version."""
+    names: list[str] = importlib.import_module(package).__all__
+    return [name for name in names if not (package == "workbench" and name in NAMESPACES)]
+
+
+def everything() -> list[str]:
+    return [f"{package}.{name}" for package, names in PUBLIC.items() for name in names]
+
+
+def resolve(path: str) -> object:
+    package, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(package), name)
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_these_names_are_offered_and_no_other(package: str) -> None:
+    assert offered(package) == PUBLIC[package] == sorted(PUBLIC[package])
+    module = importlib.import_module(package)
+    assert dir(module) == module.__all__
+
+
+def test_the_packages_worth_a_tab_are_there() -> None:
+    assert sorted({*workbench.__all__} - {*PUBLIC["workbench"]}) == NAMESPACES
+    assert all(inspect.ismodule(getattr(workbench, name)) for name in NAMESPACES)
+    packages = {f"workbench.{name}" for name in NAMESPACES if hasattr(getattr(workbench, name), "__path__")}
+    assert packages == {*PUBLIC} - {"workbench"}
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_the_stub_that_type_checkers_read_offers_the_same(package: str) -> None:
+    path = ROOT / package.replace(".", "/") / "__init__.pyi"
+    (listed,) = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    assert sorted({*listed} - {"__version__"}) == importlib.import_module(package).__all__
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_no_name_is_also_a_modules(package: str) -> None:
+    """A module that is imported is set as an attribute of its package, and would hide the name."""
+    module = importlib.import_module(package)
+    modules = {found.name for found in pkgutil.iter_modules(module.__path__)}
+    assert modules & {*offered(package)} == MODULES.get(package, set())
+
+
+@pytest.mark.parametrize("path", everything())
+def test_a_name_says_what_it_is_for_as_numpydoc_would_have_it(path: str) -> None:
+    thing = resolve(path)
+    if not isinstance(thing, type | FunctionType):
+        assert thing.__doc__
+        return
+    found = validate(f"{thing.__module__}.{thing.__qualname__}")
+    assert [f"{code}: {text}" for code, text in found["errors"] if code in WANTED_OF_DOCSTRINGS] == []
+
+
+@pytest.mark.parametrize("path", everything())
+def test_a_name_stands_in_the_documentation(path: str) -> None:
+    pages = "\n".join(page.read_text("utf-8") for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+    assert re.search(rf"\b{re.escape('wb.' + path.removeprefix('workbench.'))}\b", pages)
+
+
+def test_what_the_page_of_the_front_door_shows_is_what_is_printed() -> None:
+    ran = doctest.testfile(str(ROOT / "docs" / "front-door.md"), module_relative=False)
+    assert ran.attempted > 5
+    assert ran.failed == 0
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_importing_a_package_imports_nothing_heavy(package: str) -> None:
+    code = f"import json, sys, {package}; print(json.dumps(sorted(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    imported = {*json.loads(ran.stdout)}
+    assert imported & {*HEAVY} == set()
+    assert {name for name in imported if name.startswith("workbench")} <= {"workbench", package}
+
+
+def test_the_version_is_not_in_the_way() -> None:
+    assert isinstance(workbench, ModuleType)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", workbench.__version__)

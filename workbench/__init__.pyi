@@ -1,0 +1,57 @@
+from . import broker, charts, clicks, errors, reports, rule, tuning, verdicts
+from .broker.connection import Connection
+from .broker.sender import replay, send
+from .broker.topics import Topics, connect
+from .charts.live import LiveChart
+from .clicks.files import Recording, read
+from .clicks.traffic import Mix, Traffic
+from .detector.handle import Detector, detect
+from .detector.live import Live, live
+from .detector.source import Tolerance
+from .errors import WorkbenchError
+from .rule import Rule, judge
+from .tuning.board import TuningBoard
+from .tuning.surface import Cost, Surface, surface
+from .verdicts.audit import audit
+from .verdicts.evaluation import evaluate
+from .verdicts.feed import VerdictFeed
+from .verdicts.shadow import Shadow
+
+__version__: str
+__all__ = [
+    "Connection",
+    "Cost",
+    "Detector",
+    "Live",
+    "LiveChart",
+    "Mix",
+    "Recording",
+    "Rule",
+    "Shadow",
+    "Surface",
+    "Tolerance",
+    "Topics",
+    "Traffic",
+    "TuningBoard",
+    "VerdictFeed",
+    "WorkbenchError",
+    "__version__",
+    "audit",
+    "broker",
+    "charts",
+    "clicks",
+    "connect",
+    "detect",
+    "errors",
+    "evaluate",
+    "judge",
+    "live",
+    "read",
+    "replay",
+    "reports",
+    "rule",
+    "send",
+    "surface",
+    "tuning",
+    "verdicts",
+]
