@@ -18,6 +18,7 @@ from workbench.charts import data as chart_data
 from workbench.charts import shadow as chart_shadow
 from workbench.charts.data import View
 from workbench.charts.style import BESIDE_SHADOW, CONFIG, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
+from workbench.charts.widget import Chart
 from workbench.rule import Rule
 from workbench.text import label
 
@@ -155,39 +156,39 @@ def shadow_view(compared: pd.DataFrame, challenger: Rule, span_us: tuple[int, in
     return {"shadow": view}
 
 
-def _figure(verdicts: pd.DataFrame, *panels: str, **options: Any) -> go.Figure:
-    figure = skeleton(go.Figure(), panels)
+def _figure(verdicts: pd.DataFrame, *panels: str, **options: Any) -> Chart:
+    figure = skeleton(Chart(), panels)
     apply(figure, views(verdicts, panels, **options))
     return figure
 
 
-def clicks_per_second(verdicts: pd.DataFrame) -> go.Figure:
+def clicks_per_second(verdicts: pd.DataFrame) -> Chart:
     """Clicks per second, the flagged ones on top. The title has the flagged share, the hover each bar's."""
     return _figure(verdicts, "rates")
 
 
-def session_timeline(verdicts: pd.DataFrame, sessions: int = 20) -> go.Figure:
+def session_timeline(verdicts: pd.DataFrame, sessions: int = 20) -> Chart:
     """Every click of the `sessions` most flagged sessions on its row; flagged ones are strong diamonds."""
     return _figure(verdicts, "timeline", sessions=sessions)
 
 
-def top_sessions(verdicts: pd.DataFrame, n: int = 15) -> go.Figure:
+def top_sessions(verdicts: pd.DataFrame, n: int = 15) -> Chart:
     """The `n` sessions with the most flagged clicks."""
     return _figure(verdicts, "top", n=n)
 
 
-def latency(verdicts: pd.DataFrame) -> go.Figure:
+def latency(verdicts: pd.DataFrame) -> Chart:
     """From click (event time) to verdict (Kafka timestamp) in ms: p50 and p99 by second, on a log scale."""
     return _figure(verdicts, "latency")
 
 
-def shadow(compared: pd.DataFrame, challenger: Rule) -> go.Figure:
+def shadow(compared: pd.DataFrame, challenger: Rule) -> Chart:
     """Where a challenger's rule differs from the running one: `compared` is what `Shadow.frame` gives."""
-    figure = skeleton(go.Figure(), ["shadow"])
+    figure = skeleton(Chart(), ["shadow"])
     apply(figure, shadow_view(compared, challenger))
     return figure
 
 
-def overview(verdicts: pd.DataFrame, sessions: int = 20, n: int = 15) -> go.Figure:
+def overview(verdicts: pd.DataFrame, sessions: int = 20, n: int = 15) -> Chart:
     """All four in one figure: what the live chart shows."""
     return _figure(verdicts, *OVERVIEW, sessions=sessions, n=n)

@@ -10,7 +10,6 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from IPython.display import DisplayHandle, display
 from tqdm.auto import tqdm
 
@@ -20,7 +19,7 @@ from workbench.charts import style as chart_style
 from workbench.charts.data import View, epoch_us
 from workbench.charts.shadow import rule_changes
 from workbench.charts.style import OVERVIEW
-from workbench.charts.widget import SharedFigure, StaticFigure
+from workbench.charts.widget import Chart, SharedFigure, StaticFigure
 from workbench.rule import Rule
 from workbench.text import label
 from workbench.verdicts.shadow import compare
@@ -164,10 +163,10 @@ class LiveChart:
         """Draw a vertical line with `text` at this moment. The last 20 that lie in the window are drawn."""
         self._marks.append((round(self._clock() * 1e6), text))
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Chart:
         """A static copy of what is drawn now."""
         with self._widget.lock:
-            figure = go.Figure(self._widget)
+            figure = Chart(self._widget)
         return figure
 
     def refresh(self) -> None:

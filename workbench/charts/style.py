@@ -1,7 +1,6 @@
 """How charts look: settings, colours, the shared template and what of each panel does not depend on the data.
 
-Importing this module switches Plotly's upload button and logo off in every renderer. What is drawn is in
-`charts`.
+What is drawn is in `figures`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import plotly.graph_objects as go
-import plotly.io as pio
 
 __all__ = [
     "BESIDE_SHADOW",
@@ -37,12 +35,7 @@ CONFIG: Final[dict[str, Any]] = {
     "responsive": True,
     "typesetMath": False,  # labels come from data: a dollar sign is a dollar sign
 }
-"""Plotly.js settings for `show(config=…)`, `write_html(config=…)` and the like."""
-
-# A figure carries no settings, its renderer does: this reaches every figure at the end of a cell.
-for _name in pio.renderers:
-    if isinstance(getattr(pio.renderers[_name], "config", None), dict):
-        pio.renderers[_name].config.update(CONFIG)
+"""Plotly.js settings: what is drawn here shows itself with them. For `write_html(config=…)` and the like."""
 
 # They differ in lightness too: told apart by every kind of colour vision, and in print.
 GOOD: Final = "#A9BDD1"

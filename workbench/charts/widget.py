@@ -1,4 +1,4 @@
-"""Plotly figures for notebooks: one that two threads may change, and one that stays. What they show is elsewhere."""
+"""Plotly figures for notebooks: with our settings, for two threads, and one that stays. What they show is elsewhere."""
 
 from __future__ import annotations
 
@@ -6,10 +6,29 @@ import threading
 from typing import Any
 
 import plotly.graph_objects as go
+import plotly.io as pio
 
+from workbench.charts.internals import on_new_view, use_settings
 from workbench.charts.style import CONFIG
 
-__all__ = ["SharedFigure", "StaticFigure"]
+__all__ = ["Chart", "SharedFigure", "StaticFigure"]
+
+
+class Chart(go.Figure):  # type: ignore[misc]
+    """A figure that is shown with the settings of `CONFIG`, by whatever renderer. Figures of others are left alone."""
+
+    def show(self, *args: Any, **options: Any) -> None:
+        """Show it, as Plotly's `Figure.show` does; `config` adds to the settings."""
+        super().show(*args, **{**options, "config": {**CONFIG, **(options.get("config") or {})}})
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None, **options: Any) -> Any:
+        return super()._repr_mimebundle_(include, exclude, **{"config": CONFIG, **options})
+
+    def _ipython_display_(self) -> None:
+        if pio.renderers.render_on_display and pio.renderers.default:
+            self.show()
+        else:
+            print(repr(self))
 
 
 class SharedFigure(go.FigureWidget):  # type: ignore[misc]
@@ -23,21 +42,21 @@ class SharedFigure(go.FigureWidget):  # type: ignore[misc]
     def __init__(self, name: str) -> None:
         self._shared_lock, self._shared_name = threading.RLock(), name
         super().__init__()
-        self._config = CONFIG
-        self.observe(self._fit, "_view_count")
+        use_settings(self, CONFIG)
+        on_new_view(self, self._fit)
 
     @property
     def lock(self) -> threading.RLock:
         """Held by whoever changes the figure."""
         return self._shared_lock
 
-    def _fit(self, change: dict[str, Any]) -> None:
+    def _fit(self, views: int) -> None:
         """Have it drawn again once it is on a page: before, it cannot know how wide the page is.
 
         Any change of the layout makes plotly.js measure anew.
         """
         with self._shared_lock:
-            self.layout.meta = f"view {change['new']}"
+            self.layout.meta = f"view {views}"
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take in what the browser says, while no other thread changes the figure."""

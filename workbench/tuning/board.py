@@ -14,11 +14,10 @@ from typing import Any, Final, Protocol
 
 import ipywidgets
 import pandas as pd
-import plotly.graph_objects as go
 from IPython.display import display
 
 from workbench.charts.style import FLAGGED, MUTED
-from workbench.charts.widget import SharedFigure, StaticFigure
+from workbench.charts.widget import Chart, SharedFigure, StaticFigure
 from workbench.clicks.order import ClickOrder, order
 from workbench.clicks.visitors import BOT_LABELS
 from workbench.errors import WorkbenchError
@@ -130,10 +129,10 @@ class TuningBoard:
         """What the board says beside the button, as HTML."""
         return str(self._status.value)
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Chart:
         """A static copy of the charts."""
         with self._figure.lock:
-            return go.Figure(self._figure)
+            return Chart(self._figure)
 
     def _make_controls(self) -> None:
         wide = ipywidgets.Layout(width="340px")

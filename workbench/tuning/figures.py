@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 from workbench.charts import figures as charts
 from workbench.charts.data import View
 from workbench.charts.figures import AnyFigure
+from workbench.charts.widget import Chart
 from workbench.clicks.order import ClickOrder
 from workbench.rule import Rule
 from workbench.tuning import views as tuning_views
@@ -26,7 +27,7 @@ __all__ = ["apply", "changed_sessions", "gap_distribution", "heat_map", "overvie
 _SESSIONS_SHOWN: Final = 12
 
 
-def heat_map(surface: Surface, chosen: Rule, metric: str | None = None, current: Rule | None = None) -> go.Figure:
+def heat_map(surface: Surface, chosen: Rule, metric: str | None = None, current: Rule | None = None) -> Chart:
     """One number of every window and threshold, with the chosen rule marked.
 
     metric: one of tuning_style.METRICS; None takes F1 with labels and the share of flagged clicks without. Raises
@@ -35,24 +36,24 @@ def heat_map(surface: Surface, chosen: Rule, metric: str | None = None, current:
     return _figure({"heat": tuning_views.heat(surface, chosen, metric, current)})
 
 
-def tradeoff(surface: Surface, chosen: Rule, current: Rule | None = None) -> go.Figure:
+def tradeoff(surface: Surface, chosen: Rule, current: Rule | None = None) -> Chart:
     """Precision against recall, one curve a threshold as the window grows; without labels flagged clicks by window."""
     return _figure({"tradeoff": tuning_views.tradeoff(surface, chosen, current)})
 
 
-def gap_distribution(clicks: ClickOrder, chosen: Rule) -> go.Figure:
+def gap_distribution(clicks: ClickOrder, chosen: Rule) -> Chart:
     """How long before each click the (threshold − 1)-th one before it lies, by label: what a window cuts through."""
     return _figure({"gaps": tuning_views.gaps(clicks, chosen)})
 
 
-def changed_sessions(changes: pd.DataFrame, sessions: int = _SESSIONS_SHOWN) -> go.Figure:
+def changed_sessions(changes: pd.DataFrame, sessions: int = _SESSIONS_SHOWN) -> Chart:
     """The sessions of `tuning.changes` with most flagged clicks, newly flagged or no longer."""
     return _figure({"changes": tuning_views.changes(changes, sessions)})
 
 
 def overview(
     surface: Surface, clicks: ClickOrder, changes: pd.DataFrame, chosen: Rule, current: Rule, metric: str | None = None
-) -> go.Figure:
+) -> Chart:
     """All four in one figure: what the board shows."""
     return _figure(views(surface, clicks, changes, chosen, current, metric))
 
@@ -92,7 +93,7 @@ def apply(figure: go.Figure, shown: dict[str, View]) -> None:
     charts.apply(figure, shown)
 
 
-def _figure(shown: dict[str, View]) -> go.Figure:
-    figure = skeleton(go.Figure(), tuple(shown))
+def _figure(shown: dict[str, View]) -> Chart:
+    figure = skeleton(Chart(), tuple(shown))
     apply(figure, shown)
     return figure

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from verdict_frames import START, verdict_frame
 from workbench.charts import data as chart_data
 from workbench.charts import figures as charts
 from workbench.charts.live import LiveChart
+from workbench.charts.widget import SharedFigure
 
 FIGURES: list[Callable[[pd.DataFrame], go.Figure]] = [
     charts.clicks_per_second,
@@ -165,13 +167,46 @@ def test_a_label_is_short_printable_and_free_of_markup(text: str, limit: int) ->
         assert plain == text or "…" in plain
 
 
-def test_the_upload_button_and_the_logo_are_off_for_figures_renderers_and_widgets() -> None:
+@pytest.mark.parametrize("renderer", ["plotly_mimetype", "notebook", "browser", "iframe"])
+def test_the_upload_button_and_the_logo_are_off_whatever_shows_the_figure(
+    renderer: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(json.dumps(bundle)))
+    monkeypatch.setattr("plotly.io._base_renderers.open_html_in_browser", lambda html, *_: shown.append(html))
+    monkeypatch.setattr(pio.renderers, "default", renderer)
+    monkeypatch.setattr(pio.renderers, "render_on_display", True)
+    monkeypatch.chdir(tmp_path)  # where "iframe" writes
     figure = charts.overview(verdict_frame(100))
     assert "sendChartToCloud" in figure.layout.template.layout.modebar.remove
-    for name in ("plotly_mimetype", "notebook", "browser", "iframe"):
-        assert pio.renderers[name].config["showSendToCloud"] is False
-        assert pio.renderers[name].config["displaylogo"] is False
-    assert LiveChart(Feed(verdict_frame(1)))._widget._config["showSendToCloud"] is False
+
+    def settings(show: Callable[[], object]) -> str:
+        """What Plotly.js is given, whichever way, with the quotes of JSON in JSON and of HTML taken out."""
+        shown.clear()
+        show()
+        pages = [path.read_text("utf-8") for path in tmp_path.rglob("*.html")]
+        return " ".join(pages + shown).replace("\\", "")
+
+    at_the_end_of_a_cell = settings(figure._ipython_display_)
+    assert '"showSendToCloud": false' in at_the_end_of_a_cell
+    assert '"displaylogo": false' in at_the_end_of_a_cell
+    with_more = settings(lambda: figure.show(config={"scrollZoom": True}))
+    assert '"showSendToCloud": false' in with_more
+    assert '"scrollZoom": true' in with_more
+
+
+def test_the_upload_button_and_the_logo_are_off_in_a_widget_and_in_the_bundle_of_a_figure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")
+    figure = charts.overview(verdict_frame(100))
+    assert figure._repr_mimebundle_()["application/vnd.plotly.v1+json"]["config"] == charts.CONFIG
+    widget = charts.skeleton(SharedFigure("A chart"))
+    assert widget.get_state()["_config"] == charts.CONFIG
+
+
+def test_figures_of_others_keep_the_settings_that_they_have() -> None:
+    assert all(not getattr(pio.renderers[name], "config", None) for name in pio.renderers)
 
 
 def test_the_live_chart_grows_with_its_feed_and_stays_within_its_window() -> None:
