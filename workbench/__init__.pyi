@@ -9,6 +9,7 @@ from .detector.handle import Detector, detect
 from .detector.live import Live, live
 from .detector.source import Tolerance
 from .errors import WorkbenchError
+from .reports.run import report
 from .rule import Rule, judge
 from .tuning.board import TuningBoard
 from .tuning.surface import Cost, Surface, surface
@@ -48,6 +49,7 @@ __all__ = [
     "live",
     "read",
     "replay",
+    "report",
     "reports",
     "rule",
     "send",

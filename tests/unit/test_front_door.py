@@ -25,7 +25,8 @@ PUBLIC = {
     "workbench": [
         *("Connection", "Cost", "Detector", "Live", "LiveChart", "Mix", "Recording", "Rule", "Shadow", "Surface"),
         *("Tolerance", "Topics", "Traffic", "TuningBoard", "VerdictFeed", "WorkbenchError"),
-        *("audit", "connect", "detect", "evaluate", "judge", "live", "read", "replay", "send", "surface"),
+        *("audit", "connect", "detect", "evaluate", "judge", "live", "read", "replay", "report", "send"),
+        "surface",
     ],
     "workbench.broker": [
         *("BrokerStatus", "Connection", "EmbeddedBroker", "Security", "Sent", "TopicClicks", "Topics"),
@@ -36,8 +37,9 @@ PUBLIC = {
     ],
     "workbench.clicks": ["Mix", "Recording", "SAMPLE_LOG", "Traffic", "read", "read_mapping"],
     "workbench.reports": [
+        "Report",
         *("evidence", "findings", "patterns"),  # modules
-        *("run_notebook", "summary", "table", "tiles", "to_html", "write_report"),
+        *("report", "run_notebook", "summary", "table", "tiles", "to_html", "write_report"),
     ],
     "workbench.tuning": [
         *("Cost", "Outcome", "Surface", "TuningBoard", "changed_sessions", "changes", "gap_distribution", "heat_map"),

@@ -1,4 +1,4 @@
-"""The `workbench` command: its arguments, and how it ends. What the commands do is in `commands` and the job modules.
+"""The `workbench` command: its arguments, and how it ends. A command is in `commands` or in the module of its name.
 
 Exit status: 0 when the job was done, 1 when it was not (one line on stderr says why), 2 for a command line that cannot
 be read, 130 when it was interrupted before its end.
@@ -20,14 +20,13 @@ from types import FrameType
 from typing import Literal, NoReturn
 
 from workbench import __version__
-from workbench.cli import console as commands
-from workbench.cli import detect as detect_job
-from workbench.cli import notebooks
-from workbench.cli import prepare as prepare_job
-from workbench.cli import report as report_job
-from workbench.cli import run as main_job
-from workbench.cli import tune as tune_job
-from workbench.cli import verdicts as verdict_lines
+from workbench.cli import commands
+from workbench.cli.detect import detect
+from workbench.cli.prepare import prepare
+from workbench.cli.report import report
+from workbench.cli.run import run
+from workbench.cli.tune import tune
+from workbench.cli.verdicts import verdicts
 from workbench.errors import WorkbenchError
 from workbench.text import printable
 
@@ -99,10 +98,10 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
         made.set_defaults(run=run)
         return made
 
-    _add_run(command("run", main_job.run, "Watch the detector catch bots on a broker of its own, and write a report"))
-    lab = command("lab", notebooks.lab, "Open the notebooks in JupyterLab on this machine", brokers)
+    _add_run(command("run", run, "Watch the detector catch bots on a broker of its own, and write a report"))
+    lab = command("lab", commands.lab, "Open the notebooks in JupyterLab on this machine", brokers)
     lab.add_argument("arguments", nargs="*", metavar="-- ARGUMENT", help="handed on to JupyterLab")
-    command("prepare", prepare_job.prepare, "Get ready what the two JVMs need, once: jars, and a faster start of Spark")
+    command("prepare", prepare, "Get ready what the two JVMs need, once: jars, and a faster start of Spark")
     command("doctor", commands.doctor, "Check Java, jars, packages, broker, disk and memory", brokers)
     _add_broker(command("broker", commands.broker_status, "Start, end or look at the embedded Kafka broker"), brokers)
     made = command("topics", commands.topics, "Create the topics, and say how many partitions they have", topics)
@@ -110,13 +109,13 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     made.add_argument("--recreate", action="store_true", help="delete them first, with all their records")
     _add_traffic(command("traffic", commands.traffic, "Send labelled clicks of people and bots, live", topics))
     _add_replay(command("replay", commands.replay, "Send recorded clicks as if they happened just now", topics))
-    _add_detect(command("detect", detect_job.detect, "Judge the clicks of the topic", topics))
-    _add_verdicts(command("verdicts", verdict_lines.verdicts, "Print the verdicts of the topic, oldest first", topics))
+    _add_detect(command("detect", detect, "Judge the clicks of the topic", topics))
+    _add_verdicts(command("verdicts", verdicts, "Print the verdicts of the topic, oldest first", topics))
     made = command("audit", commands.audit, "Hold every verdict on the topic against the rule", topics)
     _add_rule(made, "default: the rule that each verdict names")
-    _add_tune(command("tune", tune_job.tune, "Say what other windows and thresholds would flag of recorded clicks"))
+    _add_tune(command("tune", tune, "Say what other windows and thresholds would flag of recorded clicks"))
     text = "Make one HTML file of recorded clicks, and evidence: what was flagged, and why"
-    _add_report(command("report", report_job.report, text, topics))
+    _add_report(command("report", report, text, topics))
     text = "Serve a page of ads to click on, which shows each visitor the verdicts"
     _add_click_app(command("click-app", commands.click_app, text, topics))
     return parser, list(found.choices)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.broker.security import SECURITY_VARIABLE
-from workbench.cli import notebooks
 from workbench.cli.console import say
 from workbench.errors import DetectorError, ReportError
 
@@ -36,13 +35,13 @@ def run(args: Namespace) -> int:
     """Run the live notebook on a private broker, write the report and print what came of it."""
     from workbench.broker.embedded import EmbeddedBroker
     from workbench.durations import format_duration
-    from workbench.reports.run import summary, write_report
+    from workbench.reports.run import find_notebook, summary, write_report
     from workbench.rule import Rule
 
     out: Path = args.out
     if out.suffix != ".html":
         raise ReportError(f"--out is {str(out)!r}: give the name of an .html file")
-    rule, notebook = Rule(args.window, args.threshold), notebooks.find(_NOTEBOOK)
+    rule, notebook = Rule(args.window, args.threshold), find_notebook(_NOTEBOOK)
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder, leaving_nothing(), unsecured():
         broker = EmbeddedBroker(Path(folder) / "broker", port=0)
         say("Starting a private Kafka broker …")

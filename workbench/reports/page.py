@@ -26,8 +26,9 @@ from plotly.offline import get_plotlyjs
 
 from workbench.charts.figures import CONFIG
 from workbench.errors import ReportError
+from workbench.text import first_line
 
-__all__ = ["first_line", "read_notebook", "to_html"]
+__all__ = ["read_notebook", "to_html"]
 
 _PLOTLY: Final = "application/vnd.plotly.v1+json"
 _WIDGET: Final = "application/vnd.jupyter.widget-view+json"
@@ -161,14 +162,8 @@ def read_notebook(notebook: Path | str | NotebookNode) -> NotebookNode:
     try:
         nb: NotebookNode = nbformat.read(notebook, as_version=4)
     except (OSError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        raise ReportError(f"{notebook} is not a notebook that can be read: {first_line(str(error))}") from error
+        raise ReportError(f"{notebook} is not a notebook that can be read: {first_line(error)}") from error
     return nb
-
-
-def first_line(text: str, limit: int = 200) -> str:
-    """The first line of a text, cut at `limit` characters."""
-    line = next(iter(text.strip().splitlines()), "")
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def _failure(nb: NotebookNode) -> str:

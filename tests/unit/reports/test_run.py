@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from workbench.charts import figures as charts
 from workbench.errors import ReportError
 from workbench.reports import run as report
+from workbench.reports.page import to_html
 
 TESTS = Path(__file__).parents[2]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>$x$ \u202e & </script>"
@@ -60,7 +61,7 @@ def no_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def page(out: Path, *cells: Any, title: str = "Title") -> str:
-    return report.to_html(new_notebook(cells=list(cells)), out, title).read_text(encoding="utf-8")
+    return to_html(new_notebook(cells=list(cells)), out, title).read_text(encoding="utf-8")
 
 
 def body(html: str) -> str:
@@ -177,7 +178,7 @@ def test_cells_for_the_notebook_alone_are_left_out_and_those_for_the_top_come_fi
 def test_a_report_without_code_says_nothing_of_the_machine_it_was_made_on(tmp_path: Path) -> None:
     nb = new_notebook(cells=[cell('source = "/home/ann/access.log"'), cell("1", outputs=[])])
     nb.metadata["papermill"] = {"parameters": {"source": "/home/ann/access.log", "title": "T", "brokers": "", "n": 0}}
-    html = body(report.to_html(nb, tmp_path / "r.html", "Title", code=False).read_text("utf-8"))
+    html = body(to_html(nb, tmp_path / "r.html", "Title", code=False).read_text("utf-8"))
     assert "source <b>access.log</b>" in html
     assert "n <b>0</b>" in html
     for gone in ("/home/ann", "<details>", "title <b>", "brokers"):
