@@ -8,6 +8,7 @@
 # make soak    does anything grow in 20 minutes of steady load?
 # make lock    renew requirements.lock and environment.yml from pyproject.toml
 # make notebooks   store the notebooks' checked outputs anew, and drop all others
+# make docs    make the parts of the pages anew that come from the code: modules, options, parameters
 # make clean   delete what the above made in this folder (jars, broker data and logs live in the user's folders)
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ STAMP := .venv/set-up
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run lab test coverage bench growth soak setup lock notebooks clean
+.PHONY: run lab test coverage bench growth soak setup lock notebooks docs clean
 .DELETE_ON_ERROR:
 
 run: $(STAMP)
@@ -74,6 +75,9 @@ lock:
 
 notebooks: $(STAMP)
 	@$(BIN)/python tools/notebooks.py
+
+docs: $(STAMP)
+	@$(BIN)/python tools/docs.py
 
 clean:
 	@rm -rf .venv build out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage spark-warehouse
