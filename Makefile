@@ -1,6 +1,6 @@
 # make run     set everything up, then watch bots being caught live and get a report
 # make lab     open the notebooks in JupyterLab
-# make test    lint, types and all tests
+# make test    lint, types, imports and all tests
 # make setup   only set up: .venv, the jars of the embedded broker and of Spark's Kafka connector, Spark's classes
 # make coverage   how much of the pure modules the pure tests run; fails below 95%
 # make bench   the same rule on other engines, beside the detector: bench/README.md (15 minutes; fetches them)
@@ -33,6 +33,8 @@ test: $(STAMP)
 	@$(BIN)/ruff format --quiet --check .
 	@echo "Types ..."
 	@$(BIN)/mypy --no-error-summary
+	@echo "Imports ..."
+	@told=$$($(BIN)/lint-imports --no-logo) || { echo "$$told"; exit 1; }
 	@echo "Tests ..."
 	@$(BIN)/pytest
 
