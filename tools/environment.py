@@ -1,4 +1,4 @@
-"""Print environment.yml: the direct dependencies of pyproject.toml for conda. `make lock` runs this."""
+"""Write environment.yml: the direct dependencies of pyproject.toml, extras too, for conda. `make lock` runs this."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 def environment(pyproject: str) -> str:
     """The text of environment.yml for the text of pyproject.toml."""
     project = tomllib.loads(pyproject)["project"]
-    pins = sorted([*project["dependencies"], *project["optional-dependencies"]["dev"]])
+    every = {*project["dependencies"]}.union(*project["optional-dependencies"].values())
+    pins = sorted(pin for pin in every if not pin.startswith(project["name"]))  # an extra may name others
     lines = "\n".join(f"      - {pin}" for pin in pins)
     return f"""\
 # Made from pyproject.toml by `make lock`; do not edit. conda env create -f environment.yml

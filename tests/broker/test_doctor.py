@@ -77,6 +77,36 @@ def test_a_package_of_another_version_is_told_with_both(monkeypatch: pytest.Monk
     assert "make setup" in check.fix
 
 
+def test_without_a_source_tree_the_extras_that_are_not_installed_are_named_and_are_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins = {"pandas": "", "flask": ' ; extra == "page"', "no-such-package": ' ; extra == "report"'}
+    version = importlib.metadata.version
+    required = [f"{name}=={'1.0' if name.startswith('no') else version(name)}{marker}" for name, marker in pins.items()]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: required)
+    monkeypatch.setattr(workbench.cli.doctor, "_LOCK", tmp_path / "none.lock")
+    check = only("packages")
+    assert check.ok
+    assert check.detail.endswith("all 2 packages as in the direct pins; without the extras report")
+
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "1.0" if name == "flask" else version(name))
+    assert only("packages").detail == f"flask is 1.0, locked {version('flask')}"
+
+
+def test_a_widget_that_is_not_installed_is_told_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = importlib.metadata.version
+
+    def lacking(name: str) -> str:
+        if name == "anywidget":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", lacking)
+    check = only("anywidget")
+    assert (check.ok, check.detail) == (False, "is not installed")
+    assert 'pip install "click-fraud-workbench[lab]"' in check.fix
+
+
 def test_a_widget_without_its_front_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     check = only("anywidget")

@@ -8,12 +8,17 @@ import runpy
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from workbench.errors import SetupError
+from workbench.machine.extras import Extra, extra
 from workbench.machine.java import JAVA_VERSIONS
 from workbench.spark.session import SPARK_VERSION
 
@@ -23,13 +28,15 @@ PROJECT = tomllib.loads(PYPROJECT)["project"]
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 
 
-def pins(lines: list[str]) -> dict[str, str]:
-    """Name → version of requirements that name exactly one."""
-    found = {}
+def pins(lines: Iterable[str]) -> dict[str, str]:
+    """Name → version of requirements that name exactly one. What an extra takes from other extras is left out."""
+    found: dict[str, str] = {}
     for requirement in map(Requirement, lines):
+        if requirement.name == PROJECT["name"]:
+            continue
         (pin,) = requirement.specifier
         assert pin.operator == "==", f"{requirement} is not pinned"
-        found[requirement.name] = pin.version
+        assert found.setdefault(requirement.name, pin.version) == pin.version, "one version in all extras"
     return found
 
 
@@ -41,7 +48,8 @@ def locked() -> dict[str, set[str]]:
     return found
 
 
-DIRECT = pins([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]])
+EXTRAS = PROJECT["optional-dependencies"]
+DIRECT = pins(chain(PROJECT["dependencies"], *EXTRAS.values()))
 
 
 def test_every_direct_dependency_is_locked_at_its_pin() -> None:
@@ -81,6 +89,29 @@ def test_what_is_installed_is_what_is_pinned() -> None:
 def test_spark_is_the_version_that_the_runtime_names_and_pandas_stays_below_3() -> None:
     assert DIRECT["pyspark"] == SPARK_VERSION
     assert Version(DIRECT["pandas"]) < Version("3")
+
+
+def test_the_extras_are_those_that_errors_name_and_dev_has_them_all() -> None:
+    assert {*EXTRAS} == {*get_args(Extra), "all", "dev"}
+    assert EXTRAS["all"] == [f"{PROJECT['name']}[{','.join(get_args(Extra))}]"]
+    assert f"{PROJECT['name']}[all]" in EXTRAS["dev"]
+
+
+@pytest.mark.parametrize("name", get_args(Extra))
+def test_a_package_that_an_extra_would_bring_is_named_with_the_command_in_one_line(name: Extra) -> None:
+    with pytest.raises(SetupError) as told, extra(name):
+        import no_such_package  # type: ignore[import-not-found]  # noqa: F401
+    assert f'the package no_such_package is missing: it is in the extra "{name}"' in str(told.value)
+    assert str(told.value).endswith(f'Fix: pip install "{PROJECT["name"]}[{name}]"')
+    assert "\n" not in str(told.value)
+
+
+def test_what_the_images_install_is_the_core_and_the_extras_without_what_only_tests_need() -> None:
+    runtime = runpy.run_path(str(ROOT / "tools" / "runtime_lock.py"))["runtime_lock"](PYPROJECT, LOCK)
+    names = {*re.findall(r"^([a-z0-9._-]+)==", runtime, re.MULTILINE)}
+    running = pins(chain(PROJECT["dependencies"], *(EXTRAS[name] for name in get_args(Extra))))
+    assert {*running} | {"setuptools", "py4j", "werkzeug", "ipython"} <= names
+    assert names & {"mypy", "numpydoc", "playwright", "pytest", "ruff"} == set()
 
 
 def test_the_shell_check_and_the_package_want_the_same_java() -> None:

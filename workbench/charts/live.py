@@ -10,7 +10,6 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
-from IPython.display import DisplayHandle, display
 from tqdm.auto import tqdm
 
 from workbench.charts import data as chart_data
@@ -20,9 +19,14 @@ from workbench.charts.data import View, epoch_us
 from workbench.charts.shadow import rule_changes
 from workbench.charts.style import OVERVIEW
 from workbench.charts.widget import Chart, SharedFigure, StaticFigure
+from workbench.machine.extras import extra
 from workbench.rule import Rule
 from workbench.text import label
 from workbench.verdicts.shadow import compare
+
+with extra("lab"):
+    import anywidget  # noqa: F401 - Plotly's widget is one of its
+    from IPython.display import DisplayHandle, display
 
 __all__ = ["Feed", "LiveChart"]
 

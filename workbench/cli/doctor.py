@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, get_args
 
 import psutil
 from packaging.requirements import InvalidRequirement, Requirement
@@ -21,6 +21,7 @@ from workbench.broker.embedded import DEFAULT_PORT, port_holder
 from workbench.broker.security import SECURITY_VARIABLE
 from workbench.broker.topics import Connection, EmbeddedBroker
 from workbench.errors import WorkbenchError
+from workbench.machine.extras import Extra, how_to_install
 from workbench.machine.folders import cache_dir, state_dir
 from workbench.machine.jars import jar_lock, jars, missing_jars
 from workbench.machine.java import find_java
@@ -28,6 +29,7 @@ from workbench.machine.java import find_java
 __all__ = ["DISK_GB", "MEMORY_GB", "Check", "checks", "print_report"]
 
 _DISTRIBUTION = "click-fraud-workbench"
+_LOCK = Path(__file__).parents[2] / "requirements.lock"
 _WIDGETS = {"anywidget": "anywidget", "ipywidgets": "@jupyter-widgets/jupyterlab-manager", "jupyterlab": None}
 DISK_GB = 5.0
 MEMORY_GB = 3.0  # Spark and the embedded broker together, while they work
@@ -106,34 +108,47 @@ def _jars(name: str) -> Check:
 
 def _packages() -> Check:
     """Every package that the workbench was installed with, against its lock."""
-    lock = Path(__file__).parents[2] / "requirements.lock"
-    if lock.exists():
-        source, wanted = "requirements.lock", _pins(lock.read_text("utf-8").splitlines())
+    without = []
+    if _LOCK.exists():
+        source, wanted = "requirements.lock", _pins(_LOCK.read_text("utf-8").splitlines())
     else:  # installed without its source tree: the direct pins are what there is
-        source, wanted = "the direct pins", _pins(importlib.metadata.requires(_DISTRIBUTION) or [])
+        source, required = "the direct pins", importlib.metadata.requires(_DISTRIBUTION) or []
+        wanted = _pins(required)
+        for extra in get_args(Extra):
+            brought = _pins(required, extra)
+            if all(map(_version, brought.keys() - wanted.keys())):
+                wanted |= brought
+            else:
+                without.append(extra)
     wrong = []
     for name, version in wanted.items():
-        try:
-            found = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found = "missing"
+        found = _version(name) or "missing"
         if found == "missing" or Version(found) != Version(version):
             wrong.append(f"{name} is {found}, locked {version}")
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         return Check("packages", False, "; ".join(wrong[:3]) + more, "make setup (after git pull: make -B setup)")
-    return Check("packages", True, f"Python {sys.version.split()[0]}, all {len(wanted)} packages as in {source}")
+    detail = f"Python {sys.version.split()[0]}, all {len(wanted)} packages as in {source}"
+    return Check("packages", True, detail + (f"; without the extras {', '.join(without)}" if without else ""))
 
 
-def _pins(lines: list[str]) -> dict[str, str]:
-    """Name → version of each `name==version ; marker` that applies to this machine."""
+def _version(name: str) -> str | None:
+    """The version that is installed, None where none is."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _pins(lines: list[str], extra: str = "") -> dict[str, str]:
+    """Name → version of each `name==version ; marker` that applies to this machine, with an extra or without."""
     pins = {}
     for line in lines:
         try:
             requirement = Requirement(line.split("#")[0].rstrip(" \\"))
         except InvalidRequirement:
             continue  # a hash, a comment or an empty line
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
             for pin in requirement.specifier:
                 if pin.operator == "==":
                     pins[requirement.name] = pin.version
@@ -142,10 +157,9 @@ def _pins(lines: list[str]) -> dict[str, str]:
 
 def _widget(package: str, extension: str | None) -> Check:
     """A widget needs its Python package and, in JupyterLab, the front-end extension that came with it."""
-    try:
-        version = importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return Check(package, False, "is not installed", "make setup")
+    version = _version(package)
+    if version is None:
+        return Check(package, False, "is not installed", f"{how_to_install('lab')}; in a checkout make setup")
     if extension is None:
         return Check(package, True, version)
     described = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / extension / "package.json"

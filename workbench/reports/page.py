@@ -17,16 +17,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-import bleach  # type: ignore[import-untyped]
-import nbformat
-from nbconvert.exporters import HTMLExporter
-from nbformat import NotebookNode
-from nbformat.v4 import new_notebook
 from plotly.offline import get_plotlyjs
 
 from workbench.charts.figures import CONFIG
 from workbench.errors import ReportError
+from workbench.machine.extras import extra
 from workbench.text import first_line
+
+with extra("report"):
+    import bleach  # type: ignore[import-untyped]
+    import nbformat
+    from nbconvert.exporters import HTMLExporter
+    from nbformat import NotebookNode
+    from nbformat.v4 import new_notebook
 
 __all__ = ["read_notebook", "to_html"]
 

@@ -12,9 +12,12 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
 
+from workbench.machine.extras import extra
 from workbench.text import label
+
+with extra("report"):
+    from IPython.display import HTML
 
 __all__ = ["table", "tiles"]
 

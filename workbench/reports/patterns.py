@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import crawleruseragents  # type: ignore[import-untyped]
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.machine.extras import extra
 from workbench.rule import Rule, require_clicks, window_bounds
+
+with extra("report"):
+    import crawleruseragents  # type: ignore[import-untyped]
 
 __all__ = [
     "AGENT_READ",

@@ -16,6 +16,7 @@ from workbench.broker.connection import BROKERS_VARIABLE
 from workbench.broker.topics import Topics, connect
 from workbench.durations import format_duration
 from workbench.errors import ReportError, SetupError
+from workbench.machine.extras import extra
 from workbench.reports.parameters import check
 from workbench.text import first_line
 
@@ -156,9 +157,10 @@ def run_notebook(path: Path | str, parameters: Mapping[str, Any], output: Path |
     """
     path, output = Path(path).resolve(), Path(output).resolve()
     check(path, parameters)
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillException, PapermillExecutionError
+    with extra("report"):
+        import papermill
+        from nbclient.exceptions import DeadKernelError
+        from papermill.exceptions import PapermillException, PapermillExecutionError
 
     output.parent.mkdir(parents=True, exist_ok=True)
     try:

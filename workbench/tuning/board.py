@@ -12,20 +12,23 @@ from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-import ipywidgets
 import pandas as pd
-from IPython.display import display
 
 from workbench.charts.style import FLAGGED, MUTED
 from workbench.charts.widget import Chart, SharedFigure, StaticFigure
 from workbench.clicks.order import ClickOrder, order
 from workbench.clicks.visitors import BOT_LABELS
 from workbench.errors import WorkbenchError
+from workbench.machine.extras import extra
 from workbench.rule import Rule
 from workbench.tuning import figures as tuning_charts
 from workbench.tuning import views as tuning_views
 from workbench.tuning.style import METRICS
 from workbench.tuning.surface import Cost, Surface, changes, surface
+
+with extra("lab"):
+    import ipywidgets
+    from IPython.display import display
 
 __all__ = ["Running", "TuningBoard"]
 
