@@ -49,7 +49,7 @@ def main() -> None:
         print(f"recorded log: {recording}")
         logged = Topics("logged", "logged-verdicts", "logged-dead-letters")
         ensure_topics(connection, logged)
-        sender.replay(recording, connection, speed="max", topic=logged.clicks, progress=False)
+        sender.replay(recording, connection, speed="max", topic=logged.clicks).wait()
         judge(connection, logged)
 
 

@@ -155,15 +155,15 @@ def test_the_report_has_a_line_for_each_check_and_its_status_says_whether_all_is
 ) -> None:
     good, bad = Check("this", True, "is fine"), Check("that", False, "is broken", "mend it")
     out = io.StringIO()
-    monkeypatch.setattr(workbench.cli.doctor, "_checks", lambda environ: iter([good, bad]))
-    assert print_report({}, out) == 1
+    monkeypatch.setattr(workbench.cli.doctor, "_checks", lambda environ, brokers: iter([good, bad]))
+    assert print_report(None, out) == 1
     assert out.getvalue().splitlines() == [
         "ok      this: is fine",
         "not ok  that: is broken",
         "        fix: mend it",
         "1 not ok.",
     ]
-    monkeypatch.setattr(workbench.cli.doctor, "_checks", lambda environ: iter([good]))
+    monkeypatch.setattr(workbench.cli.doctor, "_checks", lambda environ, brokers: iter([good]))
     out = io.StringIO()
-    assert print_report({}, out) == 0
+    assert print_report(None, out) == 0
     assert out.getvalue() == "ok      this: is fine\nAll is well.\n"

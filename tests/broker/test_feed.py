@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.errors import RuleError, TopicError, VerdictError, WorkbenchError
-from workbench.verdicts.feed import Verdict, VerdictFeed
+from workbench.verdicts.feed import Verdict, follow
 
 pytestmark = pytest.mark.java
 
@@ -50,7 +50,7 @@ def made(connection: Connection, topics: Topics) -> Topics:
 
 def test_the_feed_holds_what_all_partitions_held_from_the_start(connection: Connection, made: Topics) -> None:
     write(connection, made.verdicts, [verdict(f"c{i}", fraud=i % 5 == 0) for i in range(1000)], 1767323045_012)
-    with VerdictFeed(connection, made, start="earliest") as feed:
+    with follow(connection, made, starting="earliest") as feed:
         assert feed.wait_for(1000, timeout="60s")
         frame = feed.frame()
     assert set(frame["click_id"]) == {f"c{i}" for i in range(1000)}
@@ -61,7 +61,7 @@ def test_the_feed_holds_what_all_partitions_held_from_the_start(connection: Conn
 
 def test_from_latest_is_from_the_moment_the_constructor_returns(connection: Connection, made: Topics) -> None:
     write(connection, made.verdicts, [verdict(f"old{i}") for i in range(10)])
-    with VerdictFeed(connection, made) as feed:
+    with follow(connection, made) as feed:
         write(connection, made.verdicts, [verdict(f"new{i}") for i in range(10)])
         assert feed.wait_for(10, timeout=60)
         assert set(feed.frame()["click_id"]) == {f"new{i}" for i in range(10)}
@@ -69,7 +69,7 @@ def test_from_latest_is_from_the_moment_the_constructor_returns(connection: Conn
 
 def test_a_feed_that_is_long_lived_stays_bounded(connection: Connection, made: Topics) -> None:
     write(connection, made.verdicts, [verdict(f"c{i}") for i in range(500)])
-    with VerdictFeed(connection, made, start="earliest", limit=50) as feed:
+    with follow(connection, made, starting="earliest", limit=50) as feed:
         assert feed.wait_for(500, timeout=60)
         assert len(feed.frame()) == 50
 
@@ -80,13 +80,13 @@ def test_dead_letters_are_counted_by_reason_and_the_unreadable_as_malformed(
     reasons = ["malformed", "too_late", "malformed", "in_the_future"]
     write(connection, made.dead_letters, [*map(letter, reasons), b"{", None, letter(7), b"[]"])
     write(connection, made.verdicts, [b"not json", None, verdict("c1")])
-    with VerdictFeed(connection, made, start="earliest") as feed:
+    with follow(connection, made, starting="earliest") as feed:
         assert feed.wait_for(lambda c: c.malformed == 6 and c.clicks == 1 and c.dead_letters["malformed"] == 2, 60)
         assert feed.counts.dead_letters == {"malformed": 2, "too_late": 1, "in_the_future": 1}
 
 
 def test_news_are_given_once(connection: Connection, made: Topics) -> None:
-    with VerdictFeed(connection, made) as feed:
+    with follow(connection, made) as feed:
         write(connection, made.verdicts, [verdict("a"), verdict("b")])
         assert feed.wait_for(2, 60)
         first, seq = feed.since()
@@ -99,14 +99,14 @@ def test_news_are_given_once(connection: Connection, made: Topics) -> None:
 
 
 def test_a_wait_that_is_in_vain_says_so(connection: Connection, made: Topics) -> None:
-    with VerdictFeed(connection, made) as feed:
+    with follow(connection, made) as feed:
         assert not feed.wait_for(1, timeout="10ms")
         assert not feed.wait_for(1, timeout=0)
 
 
 def test_stopping_ends_a_wait_and_keeps_what_was_seen(connection: Connection, made: Topics) -> None:
     write(connection, made.verdicts, [verdict("a")])
-    feed = VerdictFeed(connection, made, start="earliest")
+    feed = follow(connection, made, starting="earliest")
     assert feed.wait_for(1, 60)
     answers: list[bool] = []
     waiting = threading.Thread(target=lambda: answers.append(feed.wait_for(2)))
@@ -123,7 +123,7 @@ def test_stopping_ends_a_wait_and_keeps_what_was_seen(connection: Connection, ma
 def test_a_failure_in_the_background_ends_the_feed_with_an_error(
     connection: Connection, made: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed = VerdictFeed(connection, made)
+    feed = follow(connection, made)
 
     def fail(*_: object) -> None:
         raise RuntimeError("boom")
@@ -139,7 +139,7 @@ def test_a_failure_in_the_background_ends_the_feed_with_an_error(
 
 
 def test_the_feed_can_be_read_while_it_is_written(connection: Connection, made: Topics) -> None:
-    with VerdictFeed(connection, made, limit=300) as feed:
+    with follow(connection, made, limit=300) as feed:
         writer = threading.Thread(
             target=write,
             args=(connection, made.verdicts, [verdict(f"c{i}", i % 2 == 0) for i in range(5000)]),
@@ -157,18 +157,18 @@ def test_the_feed_can_be_read_while_it_is_written(connection: Connection, made: 
 
 def test_a_topic_that_is_not_there_is_an_error(connection: Connection, topics: Topics) -> None:
     with pytest.raises(TopicError, match=topics.verdicts):
-        VerdictFeed(connection, topics)
+        follow(connection, topics)
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(VerdictError, match="'newest'"):
-        VerdictFeed(Connection(), start="newest")  # type: ignore[arg-type]
+        follow(Connection(), starting="newest")  # type: ignore[arg-type]
     with pytest.raises(VerdictError, match="at least 1"):
-        VerdictFeed(Connection(), limit=0)
+        follow(Connection(), limit=0)
 
 
 def test_a_wrong_duration_is_refused_and_the_feed_goes_on(connection: Connection, made: Topics) -> None:
-    with VerdictFeed(connection, made) as feed:
+    with follow(connection, made) as feed:
         with pytest.raises(RuleError):
             feed.frame(last="soon")
         assert feed.frame(last="60s").empty

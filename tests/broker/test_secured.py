@@ -63,7 +63,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_wrong_is_one_line_with_the_fix_and_soon(what: str, secured: SecuredBroker, tmp_path: Path) -> None:
+def test_what_is_wrong_is_one_line_with_the_fix_and_soon(
+    what: str, secured: SecuredBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     changes, said, fix = WRONG[what]
     environ = secured.environment(tmp_path, password=f"wrong-{CANARY}" if what == "a wrong password" else PASSWORD)
     environ |= changes
@@ -71,7 +73,9 @@ def test_what_is_wrong_is_one_line_with_the_fix_and_soon(what: str, secured: Sec
         environ["WORKBENCH_BROKERS"] = secured.at(environ["WORKBENCH_BROKERS"])
     if environ["WORKBENCH_CA_FILE"] == "stranger":
         environ["WORKBENCH_CA_FILE"] = str(secured.stranger.path)
-    for job in (lambda: connect(environ), lambda: admin_client(Connection.from_env(environ)).__enter__()):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    for job in (connect, lambda: admin_client(Connection.from_env(environ)).__enter__()):
         began = time.monotonic()
         with pytest.raises(BrokerError) as failed:
             job()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from workbench.broker.delivery import Sent
-from workbench.broker.sender import Speed, replay, send, start
+from workbench.broker.sender import Sending, Speed, replay, send
 from workbench.broker.topics import Connection, Topics, end_offsets, ensure_topics
 from workbench.clicks.record import parse, records
 from workbench.clicks.traffic import Mix, Traffic
@@ -72,9 +71,14 @@ def clicks_of(seconds: float, rate: float = 100, start_at: datetime = START) -> 
     return Traffic(rate=rate, duration=timedelta(seconds=seconds), seed=5).clicks(start_at)
 
 
+def all_of(sending: Sending) -> Sent:
+    assert sending.wait(60)
+    return sending.stop()
+
+
 def test_every_click_arrives_once_keyed_by_its_session_and_in_order(connection: Connection, topic: str) -> None:
     clicks = clicks_of(20)
-    sent = send(clicks, connection, topic=topic, speed="max", progress=False)
+    sent = all_of(send(clicks, connection, topic=topic, speed="max"))
     assert sent.clicks == 2000
     messages = read(connection, topic)
     assert sorted((m.key, m.value) for m in messages) == sorted((k, v) for k, v, _ in records(clicks))
@@ -97,7 +101,7 @@ def test_a_session_goes_where_other_kafka_clients_would_send_it(connection: Conn
         {"click_id": ["a", "b"], "session_id": ["21", "foobar"], "url": "/ad", "ts": pd.Timestamp(START)}
     )
     known["ts"] = known["ts"].astype("datetime64[us, UTC]")
-    send(known, connection, topic=topic, speed="max", progress=False)
+    all_of(send(known, connection, topic=topic, speed="max"))
     hashes = {b"21": -973932308, b"foobar": -790332482}  # from Kafka's own tests of Utils.murmur2
     for message in read(connection, topic):
         assert message.partition == (hashes[message.key] & 0x7FFFFFFF) % 2
@@ -107,7 +111,7 @@ def test_a_session_goes_where_other_kafka_clients_would_send_it(connection: Conn
 def test_records_are_dated_as_asked(connection: Connection, topic: str, as_event_time: bool) -> None:
     clicks = clicks_of(1, rate=20)
     before_ms = time.time() * 1000
-    send(clicks, connection, topic=topic, speed="max", event_time_as_timestamp=as_event_time, progress=False)
+    all_of(send(clicks, connection, topic=topic, speed="max", event_time_as_timestamp=as_event_time))
     for message in read(connection, topic):
         at_ms = message.at_ms
         event_ms = parse(message.value).ts.timestamp() * 1000
@@ -120,7 +124,7 @@ def test_records_are_dated_as_asked(connection: Connection, topic: str, as_event
 def test_no_record_leaves_before_its_time(connection: Connection, topic: str) -> None:
     clicks = clicks_of(2, rate=50)
     before_ms = time.time() * 1000
-    sent = send(clicks, connection, topic=topic, speed=2, progress=False)
+    sent = all_of(send(clicks, connection, topic=topic, speed=2))
     assert sent.clicks == 100
     first = clicks["ts"].iloc[0]
     for message in read(connection, topic):
@@ -129,22 +133,22 @@ def test_no_record_leaves_before_its_time(connection: Connection, topic: str) ->
 
 
 def test_nothing_leaves_once_stopped(connection: Connection, topic: str) -> None:
-    stop = threading.Event()
-    stop.set()
-    speeds: tuple[Speed, ...] = (1.0, "max")
+    total = 0
+    speeds: tuple[Speed, ...] = (1.0, 0.001)
     for speed in speeds:
-        sent = send(clicks_of(5), connection, topic=topic, speed=speed, stop=stop, progress=False)
-        assert sent.clicks == 0
-    assert read(connection, topic) == []
+        sending = send(clicks_of(60), connection, topic=topic, speed=speed)
+        total += (sent := sending.stop().clicks)
+        assert sent == sending.sent < 6000
+    assert len(read(connection, topic)) == total
 
 
 def test_sending_nothing_is_no_error(connection: Connection, topic: str) -> None:
-    assert send(clicks_of(1).iloc[:0], connection, topic=topic, progress=False).clicks == 0
+    assert all_of(send(clicks_of(1).iloc[:0], connection, topic=topic)).clicks == 0
 
 
 def test_a_topic_that_is_not_there_is_an_error_and_is_not_made(connection: Connection, topics: Topics) -> None:
     with pytest.raises(TopicError, match=topics.clicks):
-        send(clicks_of(1), connection, topic=topics.clicks, speed="max", progress=False)
+        send(clicks_of(1), connection, topic=topics.clicks, speed="max")
     with pytest.raises(TopicError, match=topics.clicks):
         end_offsets(connection, topics.clicks)
 
@@ -153,7 +157,7 @@ def test_a_click_the_broker_refuses_is_an_error_that_names_it(connection: Connec
     clicks = clicks_of(1, rate=10)
     clicks.loc[6, "url"] = "/ad/" + "x" * 5000
     with pytest.raises(BrokerError, match=f"click '{clicks['click_id'][6]}' .*MessageSizeTooLarge"):
-        send(clicks, connection, topic=narrow_topic, speed=10, progress=False)
+        send(clicks, connection, topic=narrow_topic, speed=10).wait(60)
 
 
 @pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf"), "fast", True])
@@ -163,6 +167,12 @@ def test_a_speed_that_cannot_be_is_refused(speed: Any) -> None:
             job(clicks_of(1), Connection(), speed=speed)
 
 
+@pytest.mark.parametrize("speed", [2, "max"])
+def test_traffic_is_live_and_has_no_other_speed(speed: Speed) -> None:
+    with pytest.raises(TrafficError, match=r"traffic is live.* Fix: "):
+        send(Traffic(duration="1s"), Connection(), speed=speed)
+
+
 def test_a_frame_that_holds_no_clicks_is_refused() -> None:
     with pytest.raises(ClickError, match="session_id"):
         send(clicks_of(1).drop(columns="session_id"), Connection(), speed="max")
@@ -170,7 +180,7 @@ def test_a_frame_that_holds_no_clicks_is_refused() -> None:
 
 def test_live_traffic_leaves_at_its_event_time_from_the_background(connection: Connection, topic: str) -> None:
     asked = datetime.now(UTC)
-    with start(Traffic(rate=100, duration="2s", seed=1), connection, topic=topic) as handle:
+    with send(Traffic(rate=100, duration="2s", seed=1), connection, topic=topic) as handle:
         assert handle.wait(60)
         assert handle.done
         assert handle.sent == 200
@@ -184,7 +194,7 @@ def test_live_traffic_leaves_at_its_event_time_from_the_background(connection: C
 
 
 def test_live_traffic_that_is_stopped_knows_what_it_sent(connection: Connection, topic: str) -> None:
-    handle = start(Traffic(rate=200, duration="10m"), connection, topic=topic)
+    handle = send(Traffic(rate=200, duration="10m"), connection, topic=topic)
     deadline = time.monotonic() + 60
     while handle.sent < 50:
         assert time.monotonic() < deadline
@@ -199,7 +209,7 @@ def test_live_traffic_that_is_stopped_knows_what_it_sent(connection: Connection,
 
 def test_an_error_in_the_background_is_raised_by_wait_and_stop(connection: Connection, narrow_topic: str) -> None:
     traffic = Traffic(rate=50, duration="5m", mix=Mix(), ads=("/" + "x" * 5000,))
-    handle = start(traffic, connection, topic=narrow_topic)
+    handle = send(traffic, connection, topic=narrow_topic)
     with pytest.raises(BrokerError, match="was not taken"):
         handle.wait(60)
     with pytest.raises(BrokerError, match="was not taken"):
@@ -208,7 +218,7 @@ def test_an_error_in_the_background_is_raised_by_wait_and_stop(connection: Conne
 
 
 def test_leaving_the_block_stops_the_traffic_and_lets_the_error_through(connection: Connection, topic: str) -> None:
-    with pytest.raises(KeyboardInterrupt), start(Traffic(duration="10m"), connection, topic=topic) as handle:
+    with pytest.raises(KeyboardInterrupt), send(Traffic(duration="10m"), connection, topic=topic) as handle:
         raise KeyboardInterrupt
     assert handle.done
 
@@ -216,7 +226,7 @@ def test_leaving_the_block_stops_the_traffic_and_lets_the_error_through(connecti
 def test_a_replay_ends_now_keeps_its_pauses_and_dates_its_records(connection: Connection, topic: str) -> None:
     recorded = clicks_of(30, rate=20).sample(frac=1, random_state=1)
     before = datetime.now(UTC)
-    sent = replay(recorded, connection, speed="max", topic=topic, progress=False)
+    sent = all_of(replay(recorded, connection, speed="max", topic=topic))
     after = datetime.now(UTC)
     messages = read(connection, topic)
     found = {(click := parse(m.value)).click_id: (click.ts, m.at_ms) for m in messages}
@@ -230,19 +240,12 @@ def test_a_replay_ends_now_keeps_its_pauses_and_dates_its_records(connection: Co
 
 
 def test_a_replay_behind_newer_records_is_refused(connection: Connection, topic: str) -> None:
-    send(clicks_of(1, rate=5, start_at=datetime.now(UTC)), connection, topic=topic, speed="max", progress=False)
+    all_of(send(clicks_of(1, rate=5, start_at=datetime.now(UTC)), connection, topic=topic, speed="max"))
     with pytest.raises(TopicError, match=r"already holds records from .* Fix: "):
-        replay(clicks_of(30), connection, speed="max", topic=topic, progress=False)
+        replay(clicks_of(30), connection, speed="max", topic=topic)
     assert len(read(connection, topic)) == 5
 
 
 def test_a_replay_after_older_records_is_fine(connection: Connection, topic: str) -> None:
-    send(
-        clicks_of(1, rate=5),
-        connection,
-        topic=topic,
-        speed="max",
-        event_time_as_timestamp=True,
-        progress=False,
-    )
-    assert replay(clicks_of(3), connection, speed="max", topic=topic, progress=False).clicks == 300
+    all_of(send(clicks_of(1, rate=5), connection, topic=topic, speed="max", event_time_as_timestamp=True))
+    assert all_of(replay(clicks_of(3), connection, speed="max", topic=topic)).clicks == 300

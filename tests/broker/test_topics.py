@@ -105,14 +105,20 @@ def test_records_of_long_ago_are_not_deleted_for_their_age(connection: Connectio
     assert end_offsets(connection, topics.clicks)[0] == 1
 
 
-def test_the_brokers_of_the_environment_are_taken_and_must_answer(connection: Connection) -> None:
-    assert connect({"WORKBENCH_BROKERS": connection.bootstrap}) == connection
-    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1: Connection refused"):
-        connect({"WORKBENCH_BROKERS": "127.0.0.1:1"})
+def test_the_brokers_that_are_named_are_taken_and_must_answer(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for named in (None, ""):
+        monkeypatch.setenv("WORKBENCH_BROKERS", connection.bootstrap)
+        assert connect(named) == connection
+        monkeypatch.setenv("WORKBENCH_BROKERS", "127.0.0.1:1")
+        assert connect(connection.bootstrap) == connection
+        with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1: Connection refused"):
+            connect(named)
 
 
 def test_without_them_the_embedded_broker_is_taken(
     embedded_broker: EmbeddedBroker, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workbench.broker.topics, "EmbeddedBroker", lambda: embedded_broker)
-    assert connect({}) == connection
+    assert connect() == connection

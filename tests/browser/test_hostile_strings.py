@@ -33,7 +33,7 @@ from workbench.reports.page import to_html
 from workbench.reports.parts import table, tiles
 from workbench.rule import Rule, judge
 from workbench.text import label, spreadsheet_safe
-from workbench.verdicts.feed import VerdictFeed
+from workbench.verdicts.feed import VerdictFeed, follow
 
 START = pd.Timestamp("2026-01-02T03:04:05Z")
 FORMULA = re.compile(r"""[\s"'`]*[=+\-@\t\r＝＋－＠]""")
@@ -77,8 +77,9 @@ def carried(connection: Connection, judged: pd.DataFrame) -> Topics:
     mark = uuid.uuid4().hex[:8]
     topics = Topics(f"hostile-clicks-{mark}", f"hostile-verdicts-{mark}", f"hostile-letters-{mark}")
     ensure_topics(connection, topics)
-    sent = sender.send(hostile_clicks(), connection, topic=topics.clicks, speed="max", progress=False)
-    assert sent.clicks == len(judged)
+    sending = sender.send(hostile_clicks(), connection, topic=topics.clicks, speed="max")
+    assert sending.wait(60)
+    assert sending.sent == len(judged)
     producer = Producer({"bootstrap.servers": connection.bootstrap})
     long = {"click_id": "long", "session_id": "long", "url": "/long", "ts": "2026-01-02T03:04:05Z"}
     producer.produce(topics.clicks, json.dumps(long | {"user_agent": LONG_AGENT}), key="long")
@@ -92,7 +93,7 @@ def carried(connection: Connection, judged: pd.DataFrame) -> Topics:
 @pytest.fixture(scope="module")
 def feed(connection: Connection, carried: Topics, judged: pd.DataFrame) -> Iterator[VerdictFeed]:
     """A live feed that has seen them all."""
-    with VerdictFeed(connection, carried, start="earliest") as feed:
+    with follow(connection, carried, starting="earliest") as feed:
         assert feed.wait_for(len(judged), timeout="60s")
         yield feed
 
@@ -126,7 +127,7 @@ def assert_harmless(figure: go.Figure) -> None:
 
 
 def test_a_click_comes_back_from_the_topic_with_the_very_text_it_had(connection: Connection, carried: Topics) -> None:
-    held = recorded.from_topic(connection, carried.clicks, progress=False)
+    held = recorded.read_topic(connection, carried.clicks, progress=False)
     assert held.invalid == 0
     back, sent = held.clicks.set_index("click_id"), hostile_clicks().set_index("click_id")
     assert set(back.index) == {*sent.index, "long"}
@@ -140,7 +141,7 @@ def test_text_that_no_record_can_carry_is_refused_before_it_is_sent(text: str, c
     for name in ("click_id", "session_id", "url", "user_agent"):
         clicks = hostile_clicks().head(1).assign(**{name: text})
         with pytest.raises(ClickError, match=name) as refused:
-            sender.send(clicks, connection, topic="never-made", speed="max", progress=False)
+            sender.send(clicks, connection, topic="never-made", speed="max")
         assert len(str(refused.value)) < 300
 
 
@@ -334,7 +335,7 @@ def test_a_record_with_half_a_surrogate_pair_is_printed_and_drawn(
     assert "s\\ud800  /\\ud83d" in capsys.readouterr().out
     assert main(["verdicts", *where(connection, topics), "--json"]) == 0
     assert "s\\ud800" in capsys.readouterr().out
-    with VerdictFeed(connection, topics, start="earliest") as feed:
+    with follow(connection, topics, starting="earliest") as feed:
         assert feed.wait_for(1, timeout="60s")
         figure = charts.overview(feed.frame())
     assert "s\\\\ud800" in figure.to_json()

@@ -142,7 +142,7 @@ def test_tuning_without_labels_shows_how_much_is_flagged(tmp_path: Path) -> None
 def test_tuning_reads_the_clicks_topic(connection: Connection, tmp_path: Path) -> None:
     ensure_topics(connection)
     clicks = Traffic(rate=100, duration="30s", seed=9).clicks(datetime.now(UTC))
-    sender.send(clicks, connection, speed="max", progress=False)
+    sender.send(clicks, connection, speed="max").wait()
     parameters = {"source": "topic", "brokers": connection.bootstrap}
     found = summary(run_notebook(FOLDER / TUNING, parameters, tmp_path / TUNING, progress=False))
     assert found["clicks"] >= len(clicks)  # other tests may have sent some before

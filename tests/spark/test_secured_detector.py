@@ -26,7 +26,7 @@ from secured import CANARY, PASSWORD, USER, SecuredBroker
 from workbench.broker import sender
 from workbench.broker.connection import Connection
 from workbench.broker.embedded import EmbeddedBroker
-from workbench.broker.topics import Topics, connect, ensure_topics
+from workbench.broker.topics import Topics, ensure_topics
 from workbench.clicks.traffic import Traffic
 from workbench.detector import judging
 from workbench.detector.handle import Detector, detect
@@ -45,7 +45,9 @@ needs_kcat = pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat
 @pytest.fixture(scope="module")
 def connection(secured: SecuredBroker, tmp_path_factory: pytest.TempPathFactory) -> Connection:
     """By SASL PLAIN: of the three the only one that sends the password itself."""
-    return connect(secured.environment(tmp_path_factory.mktemp("login"), "PLAIN"))
+    found = Connection.from_env(secured.environment(tmp_path_factory.mktemp("login"), "PLAIN"))
+    found.check()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def running(connection: Connection) -> Iterator[Detector]:
         checkpoint = state_dir() / "secured-checkpoint"
         with detect(Rule(), connection, topics=topics, checkpoint=checkpoint, checkpoint_every="5s") as handle:
             clicks = Traffic(rate=300, duration="10s", seed=4).clicks(datetime.now(UTC) - timedelta(seconds=10))
-            sender.send(clicks, connection, topic=topics.clicks, speed="max", progress=False)
+            sender.send(clicks, connection, topic=topics.clicks, speed="max").wait()
             handle.wait_until_caught_up("120s")
             until(lambda: handle.progress.checkpoints >= 1)
             yield handle

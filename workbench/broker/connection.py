@@ -20,7 +20,7 @@ from workbench.errors import BrokerError
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
-__all__ = ["BROKERS_VARIABLE", "Connection", "admin_client"]
+__all__ = ["BROKERS_VARIABLE", "Connection", "admin_client", "brokers_named"]
 
 BROKERS_VARIABLE = "WORKBENCH_BROKERS"
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
@@ -53,12 +53,12 @@ class Connection:
         object.__setattr__(self, "bootstrap", ",".join(addresses))
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Connection:
-        """The brokers that WORKBENCH_BROKERS names, else the embedded broker's usual address.
+    def from_env(cls, environ: Mapping[str, str] = os.environ, *, brokers: str | None = None) -> Connection:
+        """The brokers that are named, else those of WORKBENCH_BROKERS, else the embedded broker's usual address.
 
         WORKBENCH_SECURITY and what belongs to it say how; the embedded broker has no security.
         """
-        chosen, security = environ.get(BROKERS_VARIABLE, "").strip(), Security.from_env(environ)
+        chosen, security = brokers_named(environ, brokers), Security.from_env(environ)
         if chosen:
             return cls(chosen, security)
         if security != Security():
@@ -99,6 +99,11 @@ class Connection:
                 raise BrokerError(
                     f"the cluster at {self.bootstrap} has no broker that is ready. Fix: wait, or restart it"
                 )
+
+
+def brokers_named(environ: Mapping[str, str] = os.environ, brokers: str | None = None) -> str:
+    """`brokers` where it says any, else what WORKBENCH_BROKERS says; empty where the embedded broker is meant."""
+    return (brokers or "").strip() or environ.get(BROKERS_VARIABLE, "").strip()
 
 
 _HOW_TO_GET_A_BROKER = f"`workbench broker up` starts the embedded one; {BROKERS_VARIABLE}=host:port names another"

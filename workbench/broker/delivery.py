@@ -28,7 +28,7 @@ from workbench.broker.topics import Connection, partitions_of
 from workbench.clicks.record import records
 from workbench.errors import BrokerError
 
-__all__ = ["CONNECT_MS", "Delivery", "Floats", "Sent", "describe", "open_producer"]
+__all__ = ["CONNECT_MS", "Delivery", "Floats", "Sent", "describe", "open_delivery", "open_producer"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,29 +62,12 @@ class Sent:
 
 
 class Delivery:
-    """One producer on one topic, and the records on their way. As a context manager it closes the producer.
+    """One producer on one topic, and the records on their way. As a context manager it closes the producer."""
 
-    live: records leave at once, one by one; otherwise they are gathered for a moment, which carries more.
-    Raises TopicError (no such topic) and BrokerError (no broker).
-    """
-
-    def __init__(self, connection: Connection, topic: str, *, live: bool) -> None:
-        partitions_of(connection, topic)  # raises where the broker or the topic is not there
+    def __init__(self, producer: KafkaProducer, topic: str) -> None:
         self.topic = topic
         self.acknowledged = 0
-        # At full speed large batches carry more; at its own pace a record leaves at once.
-        tuning = {"linger_ms": 0} if live else {"linger_ms": 20, "batch_size": 256 * 1024}
-        options: dict[str, Any] = {
-            "enable_idempotence": True,
-            # A batch that is too large is split and numbered anew: none sent after it may be on its way by then.
-            "max_in_flight_requests_per_connection": 1,
-            "max_block_ms": CONNECT_MS,
-            "bootstrap_timeout_ms": CONNECT_MS,
-            "request_timeout_ms": CONNECT_MS,
-            "delivery_timeout_ms": _DELIVERY_MS,
-            **tuning,
-        }
-        self._producer = open_producer(connection, topic, options)
+        self._producer = producer
         self._pending: deque[Any] = deque()  # kafka-python's futures, oldest first
         self._clicks = pd.DataFrame()
 
@@ -144,7 +127,7 @@ class Delivery:
                 self._look()
                 bar.update()
             self._finish()
-        return Sent(self.acknowledged, time.perf_counter() - begin, behind_s * 1000)
+        return Sent(self.acknowledged, max(0.0, time.perf_counter() - begin), behind_s * 1000)
 
     def _wait_until(self, due: float, stop: threading.Event) -> float:
         """Wait until `due` or `stop`; return how late it is by then, in seconds."""
@@ -178,6 +161,28 @@ class Delivery:
             f"click {click_id!r} (row {number}) was not taken by topic {self.topic!r}: {describe(error)}; "
             f"{self.acknowledged:,} before it were. Fix: see `workbench broker status`, send the rest again"
         )
+
+
+def open_delivery(connection: Connection, topic: str, *, live: bool) -> Delivery:
+    """A delivery to a topic that is there.
+
+    live: records leave at once, one by one; otherwise they are gathered for a moment, which carries more.
+    Raises TopicError (no such topic) and BrokerError (no broker).
+    """
+    partitions_of(connection, topic)  # raises where the broker or the topic is not there
+    # At full speed large batches carry more; at its own pace a record leaves at once.
+    tuning = {"linger_ms": 0} if live else {"linger_ms": 20, "batch_size": 256 * 1024}
+    options: dict[str, Any] = {
+        "enable_idempotence": True,
+        # A batch that is too large is split and numbered anew: none sent after it may be on its way by then.
+        "max_in_flight_requests_per_connection": 1,
+        "max_block_ms": CONNECT_MS,
+        "bootstrap_timeout_ms": CONNECT_MS,
+        "request_timeout_ms": CONNECT_MS,
+        "delivery_timeout_ms": _DELIVERY_MS,
+        **tuning,
+    }
+    return Delivery(open_producer(connection, topic, options), topic)
 
 
 def open_producer(connection: Connection, topic: str, options: Mapping[str, Any]) -> KafkaProducer:

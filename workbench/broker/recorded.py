@@ -20,7 +20,7 @@ from workbench.clicks.record import TICK_VALUE, Click
 from workbench.durations import duration
 from workbench.errors import ClickError
 
-__all__ = ["MOST_RECORDS", "TopicClicks", "from_topic"]
+__all__ = ["MOST_RECORDS", "TopicClicks", "read_topic"]
 
 MOST_RECORDS: Final = 1_000_000
 _REJECTED_KEPT: Final = 1_000
@@ -48,7 +48,7 @@ class TopicClicks:
         return told + (f"; {self.older:,} older ones left out" if self.older else "")
 
 
-def from_topic(
+def read_topic(
     connection: Connection,
     topic: str = Topics().clicks,
     *,

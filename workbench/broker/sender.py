@@ -1,6 +1,6 @@
-"""Sending clicks to a topic: at their own pace, faster, live in the background, or as a replay.
+"""Sending clicks to a topic from the background: live, at their own pace, faster, or as a replay.
 
-What the clicks are is decided in `traffic` and `readers`; how a record is delivered and accounted for, in
+What the clicks are is decided in `clicks.traffic` and `clicks.files`; how a record is delivered and accounted for, in
 `delivery`.
 """
 
@@ -17,7 +17,7 @@ import pandas as pd
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from workbench.broker.delivery import CONNECT_MS, Delivery, Floats, Sent, describe
+from workbench.broker.delivery import CONNECT_MS, Delivery, Floats, Sent, describe, open_delivery
 from workbench.broker.topics import Connection, Topics, partitions_of
 from workbench.clicks.record import check
 from workbench.clicks.traffic import Traffic
@@ -26,40 +26,73 @@ from workbench.errors import BrokerError, TopicError, TrafficError
 if TYPE_CHECKING:
     from workbench.clicks.files import Recording
 
-__all__ = ["Sent", "Speed", "TrafficHandle", "replay", "send", "start"]
+__all__ = ["Sending", "Sent", "Speed", "replay", "send"]
 
 Speed = float | Literal["max"]
+"""1.0 keeps the pauses between event times, 60 makes a second of a minute, "max" leaves none."""
 
 
 def send(
-    clicks: pd.DataFrame,
+    clicks: Traffic | pd.DataFrame,
     connection: Connection,
     *,
     topic: str = Topics().clicks,
     speed: Speed = 1.0,
     event_time_as_timestamp: bool = False,
-    progress: bool = True,
-    stop: threading.Event | None = None,
-) -> Sent:
-    """Send a frame of clicks and wait until every one is acknowledged.
+    progress: bool = False,
+) -> Sending:
+    """Send clicks from a background thread; return once the broker is reached and the clicks are drawn.
 
-    speed: 1.0 keeps the pauses between event times, 60 makes a second of a minute, "max" leaves none.
-    event_time_as_timestamp: date the Kafka records with the event time instead of the time of sending.
-    stop: when set, no more records leave; those that left are still waited for.
+    Parameters
+    ----------
+    clicks
+        Traffic is sent live: every click leaves at its event time, which is now. A frame keeps its event times, and its
+        first click leaves at once.
+    speed
+        1.0 keeps the pauses between event times, 60 makes a second of a minute, "max" leaves none. Traffic takes 1.0
+        only.
+    event_time_as_timestamp
+        Date the Kafka records with the event time instead of the time of sending.
+    progress
+        Show a bar on stderr.
 
-    Raises ClickError (the frame), TrafficError (the speed), TopicError (no such topic), BrokerError (a click
-    was not taken; the message names it).
+    Raises
+    ------
+    ClickError
+        The frame holds no clicks.
+    TrafficError
+        The speed cannot be.
+    TopicError
+        There is no such topic.
+    BrokerError
+        There is no broker. That a click was not taken is raised by `Sending.wait` and `Sending.stop`.
     """
     pace = _pace(speed)
-    check(clicks)
-    with Delivery(connection, topic, live=pace is not None) as delivery:
-        return delivery.run(
-            clicks,
-            None if pace is None or clicks.empty else _seconds_from(clicks, clicks["ts"].min()) / pace,
-            event_time_as_timestamp=event_time_as_timestamp,
-            progress=progress,
-            stop=stop,
+    if not isinstance(clicks, Traffic):
+        check(clicks)
+    elif speed != 1:
+        raise TrafficError(
+            f"speed is {speed!r}, but traffic is live: its clicks happen as they are sent. "
+            "Fix: leave the speed out, or send the frame that Traffic.clicks gives"
         )
+    delivery = open_delivery(connection, topic, live=pace is not None)
+    try:
+        live, begin = isinstance(clicks, Traffic), None
+        if isinstance(clicks, Traffic):
+            # Drawing takes time; the first click must not be late for it.
+            clicks = clicks.clicks(datetime.now(UTC) + timedelta(seconds=0.3 + clicks.size * 5e-6))
+        due_s = None
+        if pace is not None and not clicks.empty:
+            first = clicks["ts"].min()
+            due_s = _seconds_from(clicks, first) / pace
+            if live:  # the clock first: what passes between the two makes it later, not earlier
+                begin = (first - pd.Timestamp.now("UTC")).total_seconds() + time.perf_counter()
+        return Sending(
+            delivery, clicks, due_s, begin=begin, event_time_as_timestamp=event_time_as_timestamp, progress=progress
+        ).start()
+    except BaseException:
+        delivery.close(0)
+        raise
 
 
 def replay(
@@ -68,75 +101,80 @@ def replay(
     *,
     speed: Speed,
     topic: str = Topics().clicks,
-    progress: bool = True,
-    stop: threading.Event | None = None,
-) -> Sent:
+    progress: bool = False,
+) -> Sending:
     """Send recorded clicks as if the recording had ended just now.
 
     Event times are shifted by one amount (`Sent.shift`), the clicks sorted by them, and each record is dated
-    with its event time: so none is too late, and none is so old that the broker deletes it. Speeds and errors
-    are those of `send`. Raises TopicError when the topic already holds records at or after the first event:
-    behind those, the replay would be late.
+    with its event time: so none is too late, and none is so old that the broker deletes it.
+
+    Parameters
+    ----------
+    recording
+        Clicks of a file, or a frame of clicks.
+    speed
+        As `send` has it.
+    progress
+        Show a bar on stderr.
+
+    Raises
+    ------
+    TopicError
+        There is no such topic, or it holds records at or after the first event: behind those, the replay would be late.
+    ClickError, TrafficError, BrokerError
+        As `send` raises them.
     """
     _pace(speed)
     clicks = check(recording if isinstance(recording, pd.DataFrame) else recording.clicks)
-    if clicks.empty:
-        return Sent(0, 0.0)
-    now = pd.Timestamp.now("UTC").floor("us")
-    shift = now - clicks["ts"].max()
-    shifted = clicks.assign(ts=clicks["ts"] + shift).sort_values("ts", kind="stable", ignore_index=True)
-    shifted["ts"] = shifted["ts"].dt.as_unit("us")
-    _refuse_newer(connection, topic, shifted["ts"].iloc[0].to_pydatetime())
-    sent = send(
-        shifted,
-        connection,
-        topic=topic,
-        speed=speed,
-        event_time_as_timestamp=True,
-        progress=progress,
-        stop=stop,
-    )
-    return replace(sent, shift=shift.to_pytimedelta())
+    shift = timedelta(0)
+    if not clicks.empty:
+        added = pd.Timestamp.now("UTC").floor("us") - clicks["ts"].max()
+        clicks = clicks.assign(ts=clicks["ts"] + added).sort_values("ts", kind="stable", ignore_index=True)
+        clicks["ts"] = clicks["ts"].dt.as_unit("us")
+        _refuse_newer(connection, topic, clicks["ts"].iloc[0].to_pydatetime())
+        shift = added.to_pytimedelta()
+    sending = send(clicks, connection, topic=topic, speed=speed, event_time_as_timestamp=True, progress=progress)
+    sending.shift = shift
+    return sending
 
 
-def start(
-    traffic: Traffic,
-    connection: Connection,
-    *,
-    topic: str = Topics().clicks,
-    event_time_as_timestamp: bool = False,
-    progress: bool = False,
-) -> TrafficHandle:
-    """Send traffic live from a background thread: every click leaves at its event time, which is now.
+class Sending:
+    """Clicks that are being sent. As a context manager it stops that on leaving.
 
-    Returns a handle once the broker is reached and the clicks are drawn; errors up to there are raised here.
-    """
-    delivery = Delivery(connection, topic, live=True)
-    try:
-        # Drawing takes time; the first click must not be late for it.
-        clicks = traffic.clicks(datetime.now(UTC) + timedelta(seconds=0.3 + traffic.size * 5e-6))
-        return TrafficHandle(delivery, clicks, event_time_as_timestamp, progress)
-    except BaseException:
-        delivery.close(0)
-        raise
+    `send` and `replay` give one that is started.
 
-
-class TrafficHandle:
-    """Traffic that is being sent. As a context manager it stops the traffic on leaving.
-
-    `error` is None, or what went wrong; `wait` and `stop` raise it.
+    Attributes
+    ----------
+    error
+        None, or what went wrong; `wait` and `stop` raise it.
+    shift
+        What a replay added to the event times.
     """
 
-    def __init__(self, delivery: Delivery, clicks: pd.DataFrame, event_time_as_timestamp: bool, progress: bool) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        clicks: pd.DataFrame,
+        due_s: Floats | None = None,
+        *,
+        begin: float | None = None,
+        event_time_as_timestamp: bool = False,
+        progress: bool = False,
+    ) -> None:
         self.error: BaseException | None = None
+        self.shift = timedelta(0)
         self._delivery = delivery
         self._clicks = clicks
-        self._result: Sent | None = None
+        self._due_s, self._begin = due_s, begin
+        self._event_time_as_timestamp, self._progress = event_time_as_timestamp, progress
+        self._result = Sent(0, 0.0)
         self._stop = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(event_time_as_timestamp, progress), name="workbench-traffic", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="workbench-sending", daemon=True)
+
+    def start(self) -> Self:
+        """Begin to send."""
         self._thread.start()
+        return self
 
     @property
     def sent(self) -> int:
@@ -145,7 +183,7 @@ class TrafficHandle:
 
     @property
     def clicks(self) -> pd.DataFrame:
-        """The labelled clicks acknowledged so far, in the order they were sent."""
+        """The clicks acknowledged so far, in the order they were sent; those of traffic are labelled."""
         return self._clicks.iloc[: self.sent]
 
     @property
@@ -161,11 +199,13 @@ class TrafficHandle:
         return self.done
 
     def stop(self) -> Sent:
-        """Send no more, wait for what has left, and say what was sent. Raises what went wrong."""
+        """Send no more, wait for what has left, and say what was sent. Raises what went wrong.
+
+        After `wait` all is sent, and this only says so.
+        """
         self._stop.set()
         self.wait()
-        assert self._result is not None  # wait() has raised otherwise
-        return self._result
+        return replace(self._result, shift=self.shift)
 
     def __enter__(self) -> Self:
         return self
@@ -179,18 +219,17 @@ class TrafficHandle:
 
     def __repr__(self) -> str:
         state = "failed" if self.error else "done" if self.done else "running"
-        return f"<TrafficHandle {state}: {self.sent:,} of {len(self._clicks):,} clicks sent>"
+        return f"<Sending {state}: {self.sent:,} of {len(self._clicks):,} clicks sent>"
 
-    def _run(self, event_time_as_timestamp: bool, progress: bool) -> None:
+    def _run(self) -> None:
         try:
             with self._delivery as delivery:
-                begin, now = time.perf_counter(), pd.Timestamp.now("UTC")
                 self._result = delivery.run(
                     self._clicks,
-                    _seconds_from(self._clicks, now),
-                    begin=begin,
-                    event_time_as_timestamp=event_time_as_timestamp,
-                    progress=progress,
+                    self._due_s,
+                    begin=self._begin,
+                    event_time_as_timestamp=self._event_time_as_timestamp,
+                    progress=self._progress,
                     stop=self._stop,
                 )
         except BaseException as error:  # noqa: BLE001 - kept for wait() and stop(), which raise it

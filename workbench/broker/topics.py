@@ -6,15 +6,14 @@ broker, which is started when it does not run.
 
 from __future__ import annotations
 
-import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
-from workbench.broker.connection import BROKERS_VARIABLE, Connection, admin_client
+from workbench.broker.connection import Connection, admin_client, brokers_named
 from workbench.broker.embedded import DEFAULT_PORT, BrokerStatus, EmbeddedBroker
 from workbench.errors import TopicError
 
@@ -64,13 +63,24 @@ class Topics:
         return iter(astuple(self))
 
 
-def connect(environ: Mapping[str, str] = os.environ) -> Connection:
-    """A connection that answers: WORKBENCH_BROKERS if set, else the embedded broker, started when need be.
+def connect(brokers: str | None = None) -> Connection:
+    """A connection that answers.
 
-    Raises BrokerError when there is none or a variable is wrong, SetupError when the embedded one lacks Java or jars.
+    Parameters
+    ----------
+    brokers
+        As `host:port[,host:port]`. None (or empty) takes those that WORKBENCH_BROKERS names, and without any the
+        embedded broker, which is started when it does not run. How to log in, the WORKBENCH_SECURITY variables say.
+
+    Raises
+    ------
+    BrokerError
+        There is no broker that answers, or a variable is wrong.
+    SetupError
+        The embedded broker lacks Java or jars.
     """
-    connection = Connection.from_env(environ)
-    if not environ.get(BROKERS_VARIABLE, "").strip():
+    connection = Connection.from_env(brokers=brokers)
+    if not brokers_named(brokers=brokers):
         return EmbeddedBroker().up()
     connection.check()
     return connection

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from workbench.cli.console import connect, environ, read_file, say, topics_of
+from workbench.cli.console import connect, read_file, say, topics_of
 from workbench.errors import TrafficError
 from workbench.text import printable
 
@@ -36,7 +36,7 @@ def doctor(args: Namespace) -> int:
     """Print what is well and what is not. 1 when something is not."""
     from workbench.cli.doctor import print_report
 
-    return print_report(environ(args))
+    return print_report(args.brokers)
 
 
 def broker_up(args: Namespace) -> int:
@@ -65,11 +65,11 @@ def broker_down(args: Namespace) -> int:
 
 def broker_status(args: Namespace) -> int:
     """Look, and start nothing. 1 when there is no broker that answers."""
-    from workbench.broker.connection import BROKERS_VARIABLE
+    from workbench.broker.connection import brokers_named
     from workbench.broker.topics import Connection, EmbeddedBroker
 
-    if environ(args).get(BROKERS_VARIABLE, "").strip():
-        connection = Connection.from_env(environ(args))
+    if brokers_named(brokers=args.brokers):
+        connection = Connection.from_env(brokers=args.brokers)
         connection.check()
         print(f"{connection.bootstrap} answers.")
         return 0
@@ -86,9 +86,9 @@ def broker_status(args: Namespace) -> int:
 
 
 def _note_another() -> None:
-    from workbench.broker.connection import BROKERS_VARIABLE
+    from workbench.broker.connection import BROKERS_VARIABLE, brokers_named
 
-    if named := os.environ.get(BROKERS_VARIABLE, "").strip():
+    if named := brokers_named():
         say(f"Note: {BROKERS_VARIABLE} is {named}, so that is the broker the other commands use.")
 
 
@@ -116,7 +116,7 @@ def traffic(args: Namespace) -> int:
     wanted = Traffic(args.rate, args.duration, _mix(args.mix), args.seed)
     names, connection = topics_of(args), connect(args)
     ensure_topics(connection, names)
-    with sender.start(wanted, connection, topic=names.clicks, progress=sys.stderr.isatty()) as sending:
+    with sender.send(wanted, connection, topic=names.clicks, progress=sys.stderr.isatty()) as sending:
         try:
             sending.wait()
         finally:
@@ -151,7 +151,9 @@ def replay(args: Namespace) -> int:
     recording, bars = read_file(args), sys.stderr.isatty()
     names, connection = topics_of(args), connect(args)
     ensure_topics(connection, names)
-    sent = sender.replay(recording, connection, speed=args.speed, topic=names.clicks, progress=bars)
+    with sender.replay(recording, connection, speed=args.speed, topic=names.clicks, progress=bars) as sending:
+        sending.wait()
+    sent = sending.stop()
     print(
         f"{sent.clicks:,} clicks sent to {names.clicks} in {sent.seconds:.1f} s ({sent.rate:,.0f}/s), "
         f"moved by {sent.shift.total_seconds():+,.0f} s so that the last happened just now."
@@ -201,9 +203,11 @@ def click_app(args: Namespace) -> int:
 
 def lab(args: Namespace) -> NoReturn:
     """Become JupyterLab, of this Python, on loopback: so Ctrl-C and the exit status are its own."""
+    from workbench.broker.connection import BROKERS_VARIABLE
     from workbench.reports.run import find_notebook
 
     tour = find_notebook("00_tour.ipynb")
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={tour.parent}"]
+    environment = os.environ | ({BROKERS_VARIABLE: args.brokers} if args.brokers else {})
     sys.stdout.flush()
-    os.execve(sys.executable, [*command, *args.arguments, str(tour)], environ(args))
+    os.execve(sys.executable, [*command, *args.arguments, str(tour)], environment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from workbench.broker.topics import Connection, Topics
     from workbench.clicks.files import Recording
 
-__all__ = ["connect", "environ", "read_file", "say", "topics_of"]
+__all__ = ["connect", "read_file", "say", "topics_of"]
 
 _REJECTED_SHOWN = 3
 
@@ -25,18 +24,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def environ(args: Namespace) -> dict[str, str]:
-    """The environment, in which --brokers wins over WORKBENCH_BROKERS."""
-    from workbench.broker.connection import BROKERS_VARIABLE
-
-    return {**os.environ} if args.brokers is None else {**os.environ, BROKERS_VARIABLE: args.brokers}
-
-
 def connect(args: Namespace) -> Connection:
     """The broker that was named, else the embedded one, which is started when it does not run."""
     from workbench.broker import topics as broker
 
-    return broker.connect(environ(args))
+    return broker.connect(args.brokers)
 
 
 def topics_of(args: Namespace) -> Topics:

@@ -16,7 +16,7 @@ import psutil
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
-from workbench.broker.connection import BROKERS_VARIABLE
+from workbench.broker.connection import BROKERS_VARIABLE, brokers_named
 from workbench.broker.embedded import DEFAULT_PORT, port_holder
 from workbench.broker.security import SECURITY_VARIABLE
 from workbench.broker.topics import Connection, EmbeddedBroker
@@ -45,16 +45,16 @@ class Check:
     fix: str = ""
 
 
-def checks(environ: Mapping[str, str] = os.environ) -> list[Check]:
+def checks(environ: Mapping[str, str] = os.environ, brokers: str | None = None) -> list[Check]:
     """Look at everything, in the order in which things need each other. Never raises for what it finds."""
-    return list(_checks(environ))
+    return list(_checks(environ, brokers))
 
 
-def print_report(environ: Mapping[str, str] = os.environ, out: TextIO | None = None) -> int:
+def print_report(brokers: str | None = None, out: TextIO | None = None) -> int:
     """Print each check as it is made, `ok` or `not ok` with the fix; 0 when all is well, else 1."""
     out = out or sys.stdout
     failed = 0
-    for check in _checks(environ):
+    for check in _checks(os.environ, brokers):
         print(f"{'ok    ' if check.ok else 'not ok'}  {check.name}: {check.detail}", file=out, flush=True)
         if not check.ok:
             failed += 1
@@ -63,14 +63,14 @@ def print_report(environ: Mapping[str, str] = os.environ, out: TextIO | None = N
     return 1 if failed else 0
 
 
-def _checks(environ: Mapping[str, str]) -> Iterator[Check]:
+def _checks(environ: Mapping[str, str], brokers: str | None) -> Iterator[Check]:
     yield _java(environ)
     for name in ("kafka", "spark"):
         yield _jars(name)
     yield _packages()
     for package, extension in _WIDGETS.items():
         yield _widget(package, extension)
-    yield from _broker(environ)
+    yield from _broker(environ, brokers)
     yield _disk()
     yield _memory()
 
@@ -175,9 +175,10 @@ def _widget(package: str, extension: str | None) -> Check:
     return Check(package, True, f"{version}, with JupyterLab's extension {extension} {front_end}")
 
 
-def _broker(environ: Mapping[str, str]) -> Iterator[Check]:
-    if any(environ.get(name, "").strip() for name in (BROKERS_VARIABLE, SECURITY_VARIABLE)):
-        yield _attempt("broker", lambda: _answers(Connection.from_env(environ), f"named by {BROKERS_VARIABLE}"))
+def _broker(environ: Mapping[str, str], brokers: str | None) -> Iterator[Check]:
+    if brokers_named(environ, brokers) or environ.get(SECURITY_VARIABLE, "").strip():
+        how = f"named by {'--brokers' if brokers else BROKERS_VARIABLE}"
+        yield _attempt("broker", lambda: _answers(Connection.from_env(environ, brokers=brokers), how))
         return
     status = EmbeddedBroker().status()
     if status.bootstrap:

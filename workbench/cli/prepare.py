@@ -71,6 +71,6 @@ def _archive(java: Java) -> None:
         with detect(Rule(), connection, topics=topics, checkpoint_every="5s") as handle:
             handle.wait_until_started()
             clicks = traffic.clicks(datetime.now(UTC))
-            sender.send(clicks, connection, topic=topics.clicks, progress=False)
+            sender.send(clicks, connection, topic=topics.clicks).wait()
             handle.wait_until_caught_up()
             handle.apply(Rule("5s", 4))

@@ -25,7 +25,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from workbench.errors import BrokerError, SetupError
-from workbench.verdicts.feed import VerdictFeed
+from workbench.verdicts.feed import VerdictFeed, follow
 
 if TYPE_CHECKING:
     from workbench.detector.handle import Detector
@@ -151,7 +151,7 @@ class _Collector(Collector):
 
     def watch(self, handle: Detector) -> None:
         self.stop()
-        feed = VerdictFeed(handle.connection, handle.topics, limit=_REMEMBERED, on_first=self._latencies.add)
+        feed = follow(handle.connection, handle.topics, limit=_REMEMBERED, on_first=self._latencies.add)
         self._watched = handle, feed
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from workbench.broker.recorded import from_topic
+from workbench.broker.recorded import read_topic
 from workbench.broker.records import records
 from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets
 from workbench.clicks.files import Recording
@@ -85,7 +85,7 @@ def of_topics(
 
     Raises TopicError (a topic is missing), BrokerError (no broker), ClickError (no clicks).
     """
-    held = from_topic(connection, topics.clicks, progress=progress)
+    held = read_topic(connection, topics.clicks, progress=progress)
     counts = {
         "records": held.records,
         "clicks": len(held.clicks),

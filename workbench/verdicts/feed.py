@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 import pandas as pd
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from workbench.broker.clients import consumer_at
@@ -24,9 +24,12 @@ from workbench.durations import duration
 from workbench.errors import BrokerError, VerdictError, WorkbenchError
 from workbench.verdicts.table import NOT_A_TIME, Counts, VerdictTable, epoch_us, read_fields, to_frame
 
-__all__ = ["Counts", "Verdict", "VerdictFeed", "dead_letter"]
+__all__ = ["Counts", "Starting", "Verdict", "VerdictFeed", "dead_letter", "follow"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Starting = Literal["latest", "earliest"]
+"""Where reading begins: with what is written from now on, or with the first record that is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +69,45 @@ class Verdict:
         return (self.judged_at - self.ts) / timedelta(milliseconds=1)
 
 
+def follow(
+    connection: Connection,
+    topics: Topics = Topics(),
+    *,
+    starting: Starting = "latest",
+    limit: int = 200_000,
+    on_first: Callable[[list[int]], None] | None = None,
+) -> VerdictFeed:
+    """Follow the verdicts from now on, or from the first that the topics still hold.
+
+    Parameters
+    ----------
+    starting
+        "latest" begins with what is written after this call, "earliest" with what the topics still hold.
+    limit
+        How many verdicts to hold; the oldest makes room for the newest.
+    on_first
+        Called on the feed's thread with the µs from its event time to its verdict of each click that has just got its
+        first one.
+
+    Raises
+    ------
+    TopicError
+        A topic is missing.
+    BrokerError
+        There is no broker.
+    VerdictError
+        An argument cannot be.
+    """
+    return VerdictFeed(connection, topics, starting=starting, limit=limit, on_first=on_first).start()
+
+
 class VerdictFeed:
-    """Follows the verdict and dead-letter topics on a background thread; holds the last `limit` verdicts.
+    """The last `limit` verdicts of a topic, and how many of what were seen. `follow` gives one that is started.
 
-    start: "latest" begins with what is written after the constructor returned, "earliest" with what the
-    topics still hold. One verdict per click: Yes wins over No, and what a restarted detector says again
-    changes nothing. A record that cannot be read is counted, not fatal. When the thread fails, `error` says
-    why and the verdicts so far stay. Never prints, never grows. `on_first` is called on that thread with the µs
-    from its event time to its verdict of each click that has just got its first one.
-
-    Raises TopicError (a topic is missing) and BrokerError (no broker). As a context manager it stops on
-    leaving.
+    It reads the verdict and dead-letter topics on a background thread. One verdict per click: Yes wins over No, and
+    what a restarted detector says again changes nothing. A record that cannot be read is counted, not fatal. When the
+    thread fails, `error` says why and the verdicts so far stay. Never prints, never grows. As a context manager it
+    stops on leaving.
     """
 
     def __init__(
@@ -84,28 +115,33 @@ class VerdictFeed:
         connection: Connection,
         topics: Topics = Topics(),
         *,
-        start: Literal["latest", "earliest"] = "latest",
+        starting: Starting = "latest",
         limit: int = 200_000,
         on_first: Callable[[list[int]], None] | None = None,
     ) -> None:
-        if start not in ("latest", "earliest"):
-            raise VerdictError(f'start is {start!r}: give "latest" or "earliest"')
+        if starting not in ("latest", "earliest"):
+            raise VerdictError(f'starting is {starting!r}: give "latest" or "earliest"')
         self.error: WorkbenchError | None = None
-        self._topics = topics
+        self._connection, self._topics, self._starting = connection, topics, starting
         self._on_first = on_first
         self._table = VerdictTable(limit)
         self._dead_letters: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._stop = threading.Event()
-        offsets = end_offsets if start == "latest" else begin_offsets
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Self:
+        """Look where the topics end or begin, and follow them from there. Raises TopicError and BrokerError."""
+        offsets = end_offsets if self._starting == "latest" else begin_offsets
         positions = {
             TopicPartition(topic, number): offset
-            for topic in (topics.verdicts, topics.dead_letters)
-            for number, offset in offsets(connection, topic).items()
+            for topic in (self._topics.verdicts, self._topics.dead_letters)
+            for number, offset in offsets(self._connection, topic).items()
         }
-        self._consumer = consumer_at(connection, positions)
-        self._thread = threading.Thread(target=self._follow, name="workbench-verdicts", daemon=True)
+        consumer = consumer_at(self._connection, positions)
+        self._thread = threading.Thread(target=self._follow, args=(consumer,), name="workbench-verdicts", daemon=True)
         self._thread.start()
+        return self
 
     @property
     def counts(self) -> Counts:
@@ -152,7 +188,8 @@ class VerdictFeed:
     def stop(self) -> None:
         """End the thread and its connection. What has been seen stays. May be called again."""
         self._stop.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def __enter__(self) -> Self:
         return self
@@ -161,7 +198,13 @@ class VerdictFeed:
         self.stop()
 
     def __repr__(self) -> str:
-        state = "failed" if self.error else "following" if self._thread.is_alive() else "stopped"
+        state = (
+            "failed"
+            if self.error
+            else "following"
+            if self._thread is not None and self._thread.is_alive()
+            else "stopped"
+        )
         counts = self.counts
         return f"<VerdictFeed {state}: {counts.clicks:,} clicks, {counts.flagged:,} flagged>"
 
@@ -177,14 +220,14 @@ class VerdictFeed:
             dead_letters=dict(self._dead_letters),
         )
 
-    def _follow(self) -> None:
+    def _follow(self, consumer: KafkaConsumer) -> None:
         try:
             while not self._stop.is_set():
-                for place, records in self._consumer.poll(timeout_ms=100, max_records=2000).items():
+                for place, records in consumer.poll(timeout_ms=100, max_records=2000).items():
                     with self._changed:
                         self._take(place.topic, records)
                         self._changed.notify_all()
-            self._consumer.close()
+            consumer.close()
         except KafkaError as error:
             self._fail(BrokerError(f"the verdict feed was cut off: {error!r}. Fix: start it again"))
         except Exception as error:  # noqa: BLE001 - kept for wait_for(), which raises it
