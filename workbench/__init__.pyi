@@ -1,6 +1,7 @@
 from . import broker, charts, clicks, errors, reports, rule, tuning, verdicts
 from .broker.connection import Connection
-from .broker.sender import replay, send
+from .broker.recorded import read_topic
+from .broker.sender import Sending, replay, send
 from .broker.topics import Topics, connect
 from .charts.live import LiveChart
 from .clicks.files import Recording, read
@@ -15,7 +16,7 @@ from .tuning.board import TuningBoard
 from .tuning.surface import Cost, Surface, surface
 from .verdicts.audit import audit
 from .verdicts.evaluation import evaluate
-from .verdicts.feed import VerdictFeed
+from .verdicts.feed import VerdictFeed, follow
 from .verdicts.shadow import Shadow
 
 __version__: str
@@ -28,6 +29,7 @@ __all__ = [
     "Mix",
     "Recording",
     "Rule",
+    "Sending",
     "Shadow",
     "Surface",
     "Tolerance",
@@ -45,9 +47,11 @@ __all__ = [
     "detect",
     "errors",
     "evaluate",
+    "follow",
     "judge",
     "live",
     "read",
+    "read_topic",
     "replay",
     "report",
     "reports",

@@ -23,14 +23,14 @@ ROOT = Path(__file__).parents[2]
 NAMESPACES = ["broker", "charts", "clicks", "errors", "reports", "rule", "tuning", "verdicts"]
 PUBLIC = {
     "workbench": [
-        *("Connection", "Cost", "Detector", "Live", "LiveChart", "Mix", "Recording", "Rule", "Shadow", "Surface"),
-        *("Tolerance", "Topics", "Traffic", "TuningBoard", "VerdictFeed", "WorkbenchError"),
-        *("audit", "connect", "detect", "evaluate", "judge", "live", "read", "replay", "report", "send"),
-        "surface",
+        *("Connection", "Cost", "Detector", "Live", "LiveChart", "Mix", "Recording", "Rule", "Sending", "Shadow"),
+        *("Surface", "Tolerance", "Topics", "Traffic", "TuningBoard", "VerdictFeed", "WorkbenchError"),
+        *("audit", "connect", "detect", "evaluate", "follow", "judge", "live", "read", "read_topic"),
+        *("replay", "report", "send", "surface"),
     ],
     "workbench.broker": [
-        *("BrokerStatus", "Connection", "EmbeddedBroker", "Security", "Sent", "TopicClicks", "Topics"),
-        *("connect", "ensure_topics", "recreate_topics", "replay", "send"),
+        *("BrokerStatus", "Connection", "EmbeddedBroker", "Security", "Sending", "Sent", "TopicClicks", "Topics"),
+        *("connect", "ensure_topics", "read_topic", "recreate_topics", "replay", "send"),
     ],
     "workbench.charts": [
         *("LiveChart", "clicks_per_second", "latency", "overview", "session_timeline", "top_sessions"),
@@ -47,7 +47,7 @@ PUBLIC = {
     ],
     "workbench.verdicts": [
         *("Agreement", "Audit", "Counts", "Evaluation", "Latency", "Shadow", "Verdict", "VerdictFeed"),
-        *("compare", "evaluate", "latency"),
+        *("compare", "evaluate", "follow", "latency"),
     ],
 }
 MODULES = {"workbench.reports": {"evidence", "findings", "patterns"}}

@@ -1,8 +1,8 @@
 from .connection import Connection
 from .embedded import BrokerStatus, EmbeddedBroker
-from .recorded import TopicClicks
+from .recorded import TopicClicks, read_topic
 from .security import Security
-from .sender import Sent, replay, send
+from .sender import Sending, Sent, replay, send
 from .topics import Topics, connect, ensure_topics, recreate_topics
 
 __all__ = [
@@ -10,11 +10,13 @@ __all__ = [
     "Connection",
     "EmbeddedBroker",
     "Security",
+    "Sending",
     "Sent",
     "TopicClicks",
     "Topics",
     "connect",
     "ensure_topics",
+    "read_topic",
     "recreate_topics",
     "replay",
     "send",

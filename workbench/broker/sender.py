@@ -85,7 +85,7 @@ def send(
         if pace is not None and not clicks.empty:
             first = clicks["ts"].min()
             due_s = _seconds_from(clicks, first) / pace
-            if live:  # the clock first: what passes between the two makes it later, not earlier
+            if live:  # the clock before the counter: what passes between the two makes it later, not earlier
                 begin = (first - pd.Timestamp.now("UTC")).total_seconds() + time.perf_counter()
         return Sending(
             delivery, clicks, due_s, begin=begin, event_time_as_timestamp=event_time_as_timestamp, progress=progress

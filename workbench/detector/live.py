@@ -12,8 +12,7 @@ import time
 from datetime import timedelta
 from typing import Any, Literal, Self
 
-from workbench.broker.sender import TrafficHandle
-from workbench.broker.sender import start as send
+from workbench.broker.sender import Sending, send
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.clicks.traffic import Traffic
 from workbench.detector.hand_over import HandOver
@@ -21,7 +20,7 @@ from workbench.detector.handle import Detector, detect
 from workbench.durations import duration
 from workbench.errors import DetectorError, NotCaughtUp, WorkbenchError
 from workbench.rule import Rule
-from workbench.verdicts.feed import VerdictFeed
+from workbench.verdicts.feed import VerdictFeed, follow
 
 __all__ = ["Live", "live"]
 
@@ -78,7 +77,7 @@ def live(
         ensure_topics(connection, topics)
         # The feed comes first, so that it misses none of this detector's verdicts.
         with contextlib.ExitStack() as undo:
-            feed = undo.enter_context(VerdictFeed(connection, topics, limit=limit))
+            feed = undo.enter_context(follow(connection, topics, limit=limit))
             detector = undo.enter_context(detect(rule, connection, topics=topics, starting=starting))
             _latest = Live(detector, feed)  # a second interrupt, while this one tidies up, leaves it for the next call
             detector.wait_until_started(timeout)
@@ -108,10 +107,10 @@ class Live:
 
     def __init__(self, detector: Detector, feed: VerdictFeed) -> None:
         self.detector, self.feed = detector, feed
-        self.sending: TrafficHandle | None = None
+        self.sending: Sending | None = None
         self._stopped = False
 
-    def send(self, traffic: Traffic, *, progress: bool = False) -> TrafficHandle:
+    def send(self, traffic: Traffic, *, progress: bool = False) -> Sending:
         """Send clicks to the detector's topic, in the background. Traffic that is still being sent ends first.
 
         Parameters

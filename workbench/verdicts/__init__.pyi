@@ -1,6 +1,6 @@
 from .audit import Audit
 from .evaluation import Evaluation, Latency, evaluate, latency
-from .feed import Verdict, VerdictFeed
+from .feed import Verdict, VerdictFeed, follow
 from .shadow import Agreement, Shadow, compare
 from .table import Counts
 
@@ -15,5 +15,6 @@ __all__ = [
     "VerdictFeed",
     "compare",
     "evaluate",
+    "follow",
     "latency",
 ]

@@ -198,13 +198,8 @@ class VerdictFeed:
         self.stop()
 
     def __repr__(self) -> str:
-        state = (
-            "failed"
-            if self.error
-            else "following"
-            if self._thread is not None and self._thread.is_alive()
-            else "stopped"
-        )
+        follows = self._thread is not None and self._thread.is_alive()
+        state = "failed" if self.error else "following" if follows else "stopped"
         counts = self.counts
         return f"<VerdictFeed {state}: {counts.clicks:,} clicks, {counts.flagged:,} flagged>"
 

@@ -86,7 +86,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     monkeypatch.setattr(module, "_latest", None)
     monkeypatch.setattr(module, "ensure_topics", lambda *_: world.log.append("topics are made"))
-    for name, part in {"VerdictFeed": "feed", "detect": "detector", "send": "traffic"}.items():
+    for name, part in {"follow": "feed", "detect": "detector", "send": "traffic"}.items():
         monkeypatch.setattr(module, name, world.part(part))
     return world
 
