@@ -5,14 +5,12 @@ What takes long to import is imported where it is needed: a wrong parameter is t
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.broker.connection import BROKERS_VARIABLE
 from workbench.broker.topics import Topics, connect
 from workbench.durations import format_duration
 from workbench.errors import ReportError, SetupError
@@ -110,9 +108,8 @@ def report(
 
     Rule(values.get("window", "10s"), values.get("threshold", 3))
     if not values.get("source"):
-        environ = os.environ | ({BROKERS_VARIABLE: brokers} if brokers else {})
         places = {"clicks_topic": topics.clicks, "dead_letter_topic": topics.dead_letters}
-        values = {"brokers": connect(environ).bootstrap} | places | values
+        values = {"brokers": connect(brokers).bootstrap} | places | values
     if say is not None:
         say(f"Reporting on {name} …")
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
