@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from growth_table import PARTITIONS, SESSIONS, Point, text_table, write
-from rig import Floats, Reader, driver, machine, oracle, paced, private_broker, written
+from rig import Floats, Reader, driver, machine, oracle, paced, private_broker, reports, written
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.detector.handle import Detector, detect
@@ -66,8 +67,12 @@ class Watch:
         """Verdicts a second, and microseconds of processor time for each, from one number of outcomes to another."""
         marks = []
         outputs = (self._topics.verdicts, self._topics.dead_letters)
+
+        def has(goal: int) -> bool:
+            return written(self._positions, *outputs) >= goal
+
         for goal in (warm_up, outcomes):
-            self.until(lambda goal=goal: written(self._positions, *outputs) >= goal)
+            self.until(functools.partial(has, goal))
             verdicts, used = written(self._positions, self._topics.verdicts), sum(self._driver.cpu_times()[:2])
             marks.append((verdicts, time.monotonic(), used))
         verdicts, seconds, used = (after - before for before, after in zip(*marks, strict=True))
@@ -77,8 +82,7 @@ class Watch:
         """What Spark says of the state at the next checkpoint."""
         before = self._handle.progress.checkpoints
         self.until(lambda: self._handle.progress.checkpoints > before)
-        [*_, report] = self._handle._judging._query.reports
-        [found] = json.loads(report.json)["stateOperators"]
+        [found] = json.loads(reports()[-1].json)["stateOperators"]
         return {**found, **found["customMetrics"]}
 
 

@@ -168,4 +168,4 @@ def chart(points: Sequence[Point]) -> go.Figure:
 
 if __name__ == "__main__":
     measured = pd.read_csv(sys.argv[1])
-    take_picture(chart([Point(**row) for row in measured.to_dict("records")]), PICTURE)
+    take_picture(chart([Point(*row) for row in measured.itertuples(index=False, name=None)]), PICTURE)

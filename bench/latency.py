@@ -14,7 +14,7 @@ import uuid
 
 import numpy as np
 from confluent_kafka import Consumer, Producer
-from rig import Reader, paced, percentiles, private_broker
+from rig import Reader, paced, percentiles, private_broker, reports
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.detector.handle import detect
@@ -63,11 +63,11 @@ def judged(connection: Connection, rate: float, seconds: float, every: str) -> N
         print(f"started after {started - begin:.1f} s", flush=True)
         sent = paced(connection, topics.clicks, rate, seconds)
         handle.wait_until_caught_up("60s")
-        reports = list(handle._judging._query.reports) if handle._judging._query else []
+        told = reports()
     reader.stop()
     # A batch that still runs has not reported. Its end is the checkpoint.
-    begins = [np.datetime64(report["timestamp"].rstrip("Z"), "ms").astype(float) / 1e3 for report in reports]
-    stops = np.array([begin + report["batchDuration"] / 1e3 for begin, report in zip(begins, reports, strict=True)])
+    begins = [np.datetime64(report["timestamp"].rstrip("Z"), "ms").astype(float) / 1e3 for report in told]
+    stops = np.array([begin + report["batchDuration"] / 1e3 for begin, report in zip(begins, told, strict=True)])
     missing = [click for click in sent if click not in reader.received]
     at = np.array([at for click, at in sent.items() if click in reader.received])
     took = np.array([reader.received[click] for click in sent if click in reader.received]) - at

@@ -20,7 +20,7 @@ import psutil
 
 from workbench.broker.topics import Connection, Topics
 from workbench.machine.folders import cache_dir, locked
-from workbench.machine.jars import Jar, _fetch
+from workbench.machine.jars import Jar, fetch
 from workbench.machine.java import find_java, java_env
 
 __all__ = ["ENGINES", "Engine", "EngineFailed", "Running"]
@@ -107,7 +107,7 @@ def flink_connector() -> Path:
     """The jar with which Flink reads Kafka; fetched once. Raises SetupError where it cannot be."""
     with locked(FLINK_CONNECTOR.path.parent.with_suffix(".lock")):
         if not FLINK_CONNECTOR.path.exists():
-            _fetch("flink", [FLINK_CONNECTOR], print)
+            fetch("flink", [FLINK_CONNECTOR], print)
     return FLINK_CONNECTOR.path
 
 

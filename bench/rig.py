@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ from workbench.charts.style import CONFIG
 from workbench.detector.positions import Positions
 from workbench.spark.session import stop_spark
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 import oracle
 from browser import browser_page
 
@@ -37,9 +38,11 @@ __all__ = [
     "machine",
     "oracle",
     "paced",
+    "page_of",
     "percentiles",
     "private_broker",
     "renew_part",
+    "reports",
     "take_picture",
     "written",
 ]
@@ -66,6 +69,14 @@ def driver() -> psutil.Process:
     living = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
     [found] = [process for process in living if "pyspark-shell" in process.cmdline()]
     return found
+
+
+def reports() -> list[Any]:
+    """What Spark reported of the query that runs in this process, one for each of its last checkpoints."""
+    from pyspark.sql import SparkSession
+
+    [query] = SparkSession.active().streams.active
+    return query.recentProgress
 
 
 def written(positions: Positions, *topics: str) -> int:
@@ -104,7 +115,8 @@ class Reader:
 def paced(connection: Connection, topic: str, rate: float, seconds: float, sessions: int = 500) -> dict[bytes, float]:
     """Send clicks at an even rate; when each click_id was handed to the producer."""
     producer = Producer({"bootstrap.servers": connection.bootstrap, "linger.ms": 0})
-    run, sent, begin = uuid.uuid4().hex[:6], {}, time.time()
+    sent: dict[bytes, float] = {}
+    run, begin = uuid.uuid4().hex[:6], time.time()
     while (passed := time.time() - begin) < seconds:
         for number in range(len(sent), int(passed * rate)):
             now = time.time()
@@ -143,9 +155,14 @@ def renew_part(name: str, text: str) -> None:
     README.write_text(whole, "utf-8")
 
 
+def page_of(figure: go.Figure) -> str:
+    """A page (HTML) with the figure, which opens offline."""
+    return str(figure.to_html(config={**CONFIG, "displayModeBar": False}, include_plotlyjs=True))
+
+
 def take_picture(figure: go.Figure, path: Path) -> None:
     """Write a figure of a set width and height as a picture (PNG)."""
     with browser_page(figure.layout.width + 40, figure.layout.height + 40) as (tab, _):
-        tab.set_content(figure.to_html(config={**CONFIG, "displayModeBar": False}, include_plotlyjs=True))
+        tab.set_content(page_of(figure))
         tab.wait_for_selector(".js-plotly-plot .main-svg")
         tab.locator(".js-plotly-plot").screenshot(path=path)

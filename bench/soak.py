@@ -16,6 +16,7 @@ import uuid
 from collections import defaultdict
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -118,7 +119,8 @@ class Heap:
         from pyspark import SparkContext
 
         self.driver = driver()
-        self._jvm = SparkContext._jvm.java.lang.Runtime.getRuntime()
+        jvm: Any = SparkContext._jvm
+        self._jvm = jvm.java.lang.Runtime.getRuntime()
         self.least = float("inf")
 
     def look(self) -> None:

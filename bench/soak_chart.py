@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
-from rig import take_picture
+from rig import page_of, take_picture
 
-from workbench.charts.style import CONFIG, FLAGGED, GOOD, INK, MUTED, P50, P99, TEMPLATE
+from workbench.charts.style import FLAGGED, GOOD, INK, MUTED, P50, P99, TEMPLATE
 
 __all__ = ["draw", "slopes"]
 
@@ -43,8 +43,8 @@ def slopes(measured: Path) -> dict[str, float]:
 
 def draw(measured: Path, picture: Path) -> None:
     """Write the picture (PNG), and beside the CSV a page (HTML) that opens offline."""
-    figure, page = chart(measured), measured.with_suffix(".html")
-    figure.write_html(page, config={**CONFIG, "displayModeBar": False}, include_plotlyjs=True)
+    figure = chart(measured)
+    measured.with_suffix(".html").write_text(page_of(figure), "utf-8")
     take_picture(figure, picture)
 
 

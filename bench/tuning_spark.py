@@ -65,6 +65,7 @@ def main() -> None:
                 begin = time.monotonic()
                 found = tuning_spark.surface(folder, windows, thresholds, progress=False)
                 seconds = time.monotonic() - begin
+                assert found.hits is not None
                 answer = np.stack([found.flagged_clicks, found.flagged_sessions, found.hits])
                 assert np.array_equal(answer, expected)
                 print(f"{label}: {seconds:.1f} s, {asked.clicks / seconds:,.0f} clicks/s, the same answer", flush=True)

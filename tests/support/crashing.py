@@ -1,5 +1,5 @@
-"""What the tests about crashes share: clicks that keep coming, a broker to stop, the first verdict afterwards, one line
-of the table. No tests here."""
+"""What the tests about crashes share: clicks that keep coming, a broker to stop, the first verdict afterwards.
+No tests here."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import oracle
 from confluent_kafka import Producer
 from detecting import until
+from fault_table import row
 from ports import free_port
 
 from workbench.broker.topics import Connection, EmbeddedBroker, Topics, end_offsets, ensure_topics
@@ -99,5 +100,5 @@ def hold_answer(answer: oracle.Answer, *, fault: str, injected: str, survived: s
     seconds: from the recovery to the first verdict.
     """
     print(answer)
-    print(f"| {fault} | {injected} | {survived} | {len(answer.missing)} | {len(answer.wrong)} | {seconds:.1f} |")
+    row(fault, injected, survived, len(answer.missing), len(answer.wrong), seconds)
     assert answer.exact

@@ -25,7 +25,7 @@ from workbench.errors import JarMismatch, SetupError
 from workbench.machine.folders import cache_dir, locked
 from workbench.machine.java import find_java, java_env
 
-__all__ = ["Jar", "jar_lock", "jars", "missing_jars"]
+__all__ = ["Jar", "fetch", "jar_lock", "jars", "missing_jars"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def jars(name: str, say: Callable[[str], None] | None = None) -> list[Path]:
     if missing_jars(name):
         with locked(cache_dir() / "jars" / f"{name}.lock"):
             if missing := missing_jars(name):  # another process may have fetched them meanwhile
-                _fetch(name, missing, say or (lambda line: print(line, file=sys.stderr, flush=True)))
+                fetch(name, missing, say or (lambda line: print(line, file=sys.stderr, flush=True)))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda jar: _verify(jar, jar.path), entries))
     return [jar.path for jar in entries]
@@ -96,8 +96,25 @@ def _verify(jar: Jar, path: Path) -> None:
         )
 
 
-def _fetch(name: str, wanted: list[Jar], say: Callable[[str], None]) -> None:
-    """Fetch jars with the Ivy that pyspark ships: it needs no further program."""
+def fetch(name: str, wanted: list[Jar], say: Callable[[str], None]) -> None:
+    """Fetch jars with the Ivy that pyspark ships: it needs no further program.
+
+    Parameters
+    ----------
+    name
+        What they are for, in errors.
+    wanted
+        Each is put where its `path` says, once it is found to be the locked one.
+    say
+        Gets one line, before it begins.
+
+    Raises
+    ------
+    JarMismatch
+        A jar is not, byte for byte, the locked one.
+    SetupError
+        A jar could not be fetched.
+    """
     java = find_java()
     spec = importlib.util.find_spec("pyspark")
     ivy = next(Path(spec.origin).parent.glob("jars/ivy-*.jar"), None) if spec and spec.origin else None
