@@ -29,7 +29,7 @@ from rig import Floats, Reader, driver, machine, oracle, paced, private_broker, 
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.detector.handle import Detector, detect
 from workbench.detector.positions import Positions
-from workbench.detector.source import Tolerance
+from workbench.detector.settings import Tolerance
 from workbench.rule import Rule
 from workbench.spark.session import stop_spark
 

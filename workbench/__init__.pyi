@@ -8,7 +8,7 @@ from .clicks.files import Recording, read
 from .clicks.traffic import Mix, Traffic
 from .detector.handle import Detector, detect
 from .detector.live import Live, live
-from .detector.source import Tolerance
+from .detector.settings import Tolerance
 from .errors import WorkbenchError
 from .reports.run import report
 from .rule import Rule, judge

@@ -13,7 +13,7 @@ from fault_table import row
 from oracle import Record, wire
 
 from workbench.broker.topics import Connection, Topics, end_offsets, recreate_topics
-from workbench.detector.source import Tolerance
+from workbench.detector.settings import Tolerance
 from workbench.errors import CheckpointMismatch
 from workbench.rule import Rule
 

@@ -24,8 +24,9 @@ from crashing import clicks_coming, hold_exact, outcomes, until_first_outcome
 from detecting import Start, held_back, send, until
 
 from workbench.broker.topics import Connection, Topics, end_offsets, partitions_of
+from workbench.detector.catch_up import CatchUp
 from workbench.detector.hand_over import Judged
-from workbench.detector.positions import CatchUp, Positions
+from workbench.detector.positions import Positions
 
 pytestmark = pytest.mark.java
 
@@ -133,7 +134,7 @@ def test_killed_again_and_again_it_loses_and_misjudges_nothing(
         ends = end_offsets(connection, topics.clicks)
         every = stack.enter_context(contextlib.closing(CatchUp(connection, positions, Judged({}), ends)))
         running = stack.enter_context(detectors.run())
-        until(lambda: every.look() == 0 or running.poll() is not None, 120, every=0.0)
+        until(lambda: every.read() == 0 or running.poll() is not None, 120, every=0.0)
         assert running.poll() is None, detectors.log.read_text()
     moments.append("end of the input")
 

@@ -17,7 +17,7 @@ from workbench.clicks.record import TICK_KEY, TICK_VALUE
 from workbench.detector import ticks
 from workbench.detector.handle import detect
 from workbench.detector.query import SPARE
-from workbench.detector.source import Tolerance
+from workbench.detector.settings import Tolerance
 from workbench.errors import CheckpointMismatch, DetectorError, NotCaughtUp, RuleError
 from workbench.rule import Rule
 

@@ -20,7 +20,7 @@ from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.cli.parser import main
 from workbench.detector import metrics
 from workbench.detector.handle import Detector, detect
-from workbench.detector.metrics import Address, MetricsServer
+from workbench.detector.metrics import Address, MetricsServer, listen
 from workbench.errors import SetupError
 from workbench.rule import Rule
 
@@ -142,7 +142,7 @@ def test_a_port_that_is_taken_is_one_clear_line(capsys: pytest.CaptureFixture[st
         with pytest.raises(
             SetupError, match=rf"127\.0\.0\.1:{port}: Address already in use\. Fix: choose another port"
         ):
-            MetricsServer(Address(port=port))
+            listen(Address(port=port))
         # The command says so before it looks for a broker or starts Spark.
         assert main(["detect", "--brokers", "127.0.0.1:1", "--metrics", f"127.0.0.1:{port}"]) == 1
     told = capsys.readouterr().err.splitlines()
@@ -169,7 +169,7 @@ def test_what_is_no_address_is_refused_in_one_line(text: str, capsys: pytest.Cap
 
 
 def test_the_endpoint_answers_before_there_is_a_detector_and_is_gone_after_its_end() -> None:
-    with MetricsServer(Address(port=0)) as server:
+    with listen(Address(port=0)) as server:
         assert scrape(server.url) == {}
     with pytest.raises(OSError, match="refused"):
         scrape(server.url)

@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 
 from workbench.clicks import record as clicks
 from workbench.clicks.record import LONGEST_TEXT, TICK_KEY, TICK_VALUE, Click, is_text
-from workbench.detector.source import LONGEST_QUOTE, Sorting, Tolerance
+from workbench.detector.settings import Tolerance
+from workbench.detector.source import LONGEST_QUOTE, Sorting
 from workbench.errors import ClickError
 from workbench.spark.session import spark_session
 

@@ -28,7 +28,7 @@ from workbench.broker.connection import Connection
 from workbench.broker.embedded import EmbeddedBroker
 from workbench.broker.topics import Topics, ensure_topics
 from workbench.clicks.traffic import Traffic
-from workbench.detector import judging
+from workbench.detector import streaming
 from workbench.detector.handle import Detector, detect
 from workbench.machine.folders import state_dir
 from workbench.reports.run import summary, write_report
@@ -62,7 +62,7 @@ def running(connection: Connection) -> Iterator[Detector]:
     topics = Topics("secured-clicks", "secured-verdicts", "secured-dead-letters")
     ensure_topics(connection, topics)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "spark_session", talkative)
+        patch.setattr(streaming, "spark_session", talkative)
         checkpoint = state_dir() / "secured-checkpoint"
         with detect(Rule(), connection, topics=topics, checkpoint=checkpoint, checkpoint_every="5s") as handle:
             clicks = Traffic(rate=300, duration="10s", seed=4).clicks(datetime.now(UTC) - timedelta(seconds=10))
@@ -162,7 +162,7 @@ def test_the_password_is_in_no_plan_page_log_state_or_argument(running: Detector
 
 
 def spark_of(running: Detector) -> Any:
-    source = running._judging._source
+    source = running._judging._engine._source
     assert source is not None
     return source._spark
 

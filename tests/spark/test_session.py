@@ -74,6 +74,25 @@ def test_one_session_serves_until_its_settings_change_and_a_running_query_keeps_
     assert (state_dir() / "logs" / f"spark-{os.getpid()}.log").exists()
 
 
+def test_other_settings_of_queries_need_no_other_jvm_and_each_session_keeps_its_own() -> None:
+    plain = spark_session(2)
+    (jvm,) = jvms()
+    before = plain.conf.get("spark.sql.shuffle.partitions")
+    conf = {"spark.sql.shuffle.partitions": 7, "spark.sql.streaming.minBatchesToRetain": 5}
+    other = spark_session(2, conf=conf)
+    assert other.conf.get("spark.sql.shuffle.partitions") == "7"
+    assert plain.conf.get("spark.sql.shuffle.partitions") == before
+    assert spark_session(2) is plain
+    assert (
+        spark_session(2, conf={"spark.sql.streaming.minBatchesToRetain": 5, "spark.sql.shuffle.partitions": 7}) is other
+    )
+    assert jvms() == [jvm]
+    query = other.readStream.format("rate").load().writeStream.format("noop").start()
+    with pytest.raises(DetectorError, match=r"already runs a query.*another spark\.sql\.shuffle\.partitions"):
+        spark_session(2, conf={"spark.sql.shuffle.partitions": 3})
+    query.stop()
+
+
 def test_only_the_loopback_is_listened_on() -> None:
     session = spark_session(2)
     jvm_of: Any = session.sparkContext._jvm

@@ -41,9 +41,9 @@ def held_back(patch: pytest.MonkeyPatch) -> threading.Event:
     """Detectors start as ever, but their queries only when this event is set; one that is stopped before has none."""
     go, start = threading.Event(), Judging.start
 
-    def start_then(judging: Judging, master: str | None) -> None:
-        until(lambda: go.is_set() or judging._ending.is_set())
-        start(judging, master)
+    def start_then(judging: Judging) -> None:
+        until(lambda: go.is_set() or judging.ending.is_set())
+        start(judging)
 
     patch.setattr(Judging, "start", start_then)
     return go

@@ -29,8 +29,8 @@ _NO_LIMIT = "24h"
 def detect(args: Namespace) -> int:
     """Judge clicks until all that are there have a verdict, or without end. Leaves no Spark behind."""
     from workbench.detector import handle
-    from workbench.detector.metrics import Address, MetricsServer
-    from workbench.detector.source import Tolerance
+    from workbench.detector.metrics import Address, listen
+    from workbench.detector.settings import Tolerance
     from workbench.rule import Rule
     from workbench.spark.session import state_dir, stop_spark
 
@@ -42,7 +42,7 @@ def detect(args: Namespace) -> int:
     try:
         with (
             ThreadPoolExecutor(1) as pool,
-            MetricsServer(address) if address else contextlib.nullcontext() as metrics,
+            listen(address) if address else contextlib.nullcontext() as metrics,
             handle.detect(
                 rule,
                 connect(args),

@@ -1,6 +1,6 @@
-"""The query of the rule that judges now, and its change to another rule's. Who asks, and when, is `detector`'s matter.
+"""The rule that judges now: its query, the change to another rule's, the restart after a loss. Spark is in `streaming`.
 
-Everything here runs on the detector's thread, but for `known` and what is only read.
+Everything here runs on the detector's thread, but for `judged` and what is only read.
 """
 
 from __future__ import annotations
@@ -9,37 +9,36 @@ import contextlib
 import logging
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from workbench.broker.topics import Connection, Topics
-from workbench.detector import lost_clicks, query_failure
-from workbench.detector.checkpoint import Checkpoint
+from workbench.detector import lost_clicks
+from workbench.detector.catch_up import OPEN, CatchUp
+from workbench.detector.checkpoint import Checkpoint, disk_full
 from workbench.detector.hand_over import DISORDER_MS, HandOver, Judged
-from workbench.detector.positions import OPEN, CatchUp, Positions
+from workbench.detector.positions import Positions
 from workbench.detector.progress import ProgressLog
-from workbench.detector.running import RunningQuery
-from workbench.detector.source import ClickSource, Tolerance
-from workbench.errors import DetectorError
+from workbench.detector.settings import DetectorSettings
+from workbench.errors import BrokerError, DetectorError, LostClicks
 from workbench.rule import Rule
-from workbench.spark.cluster import Cluster, is_cluster
-from workbench.spark.session import spark_session, stop_spark
 from workbench.text import first_line
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["Judging", "judged_at_start", "pass_over_lost"]
+    from workbench.detector.streaming import RunningQuery, SparkEngine
+
+__all__ = ["Judging", "explain", "judged_at_start"]
 
 _log = logging.getLogger("workbench.detector")
 _RESTARTS = 3
 _RESTARTS_WITHIN_S = 600.0
-_REPLACED_S = 60.0  # how long a cluster has to replace an executor that was lost
-
 _SETTLED_S = 0.15  # outcomes on their way to the broker when their task has ended are there by then
+_DISK_FULL = "No space left on device"
 
 
 @dataclass(frozen=True)
@@ -52,91 +51,68 @@ class _Reading:
 
 
 class Judging:
-    """Judges the clicks of a topic by one rule at a time.
+    """Judges the clicks of a topic by one rule at a time. It begins with `start`.
 
-    begun: what is judged already. checkpoint: says where to begin, too.
-    ending: set when the detector is to stop; waits end then.
+    Parameters
+    ----------
+    settings
+        What the detector was started with.
+    begun
+        What is judged already.
+    checkpoint
+        Where the state lies, and where to begin.
+    positions, log
+        What the topics tell of it, and what Spark does.
+    engine
+        What runs the queries.
+
+    Attributes
+    ----------
+    rule
+        The rule that judges now.
+    ending
+        Set when the detector is to stop; waits end then.
     """
 
     def __init__(
         self,
-        rule: Rule,
-        connection: Connection,
-        topics: Topics,
+        settings: DetectorSettings,
         begun: Judged,
         checkpoint: Checkpoint,
-        checkpoint_every: timedelta,
-        tolerance: Tolerance,
         positions: Positions,
         log: ProgressLog,
-        ending: threading.Event,
+        engine: SparkEngine,
     ) -> None:
-        self.rule = rule
-        self._connection, self._topics, self._starting_offsets = connection, topics, checkpoint.begin
-        self._checkpoint, self._every, self._tolerance = checkpoint, checkpoint_every, tolerance
-        self._positions, self._log, self._ending = positions, log, ending
-        self._begun = begun
-        # A detector that goes on from a checkpoint first judges again what another run has judged, up to here at most.
-        self._again_to = positions.ends_of_clicks() if checkpoint.resumed else {}
-        self._source: ClickSource | None = None
+        self.rule, self.ending = settings.rule, threading.Event()
+        self._connection, self._topics, self._tolerance = settings.connection, settings.topics, settings.tolerance
+        self._begun, self._checkpoint, self._starting_offsets = begun, checkpoint, checkpoint.begin
+        self._positions, self._log, self._engine = positions, log, engine
+        self._again_to: Mapping[int, int] = {}
         self._rows: DataFrame | None = None
         self._query: RunningQuery | None = None
-        self._cluster: Cluster | None = None
         self._restarted: deque[float] = deque(maxlen=_RESTARTS)
 
-    def known(self) -> Judged:
+    def judged(self) -> Judged:
         """What is judged for certain, as of the latest checkpoint or hand-over."""
-        committed, since_ms = self._log.committed, self._log.committed_ms
-        return self._begun.advanced(committed, since_ms) if committed and since_ms else self._begun
+        committed = self._log.committed
+        return self._begun.advanced(committed.offsets, committed.since_ms) if committed else self._begun
 
-    @property
-    def _tasks(self) -> int:
-        """Tasks of the query: one reads each partition, and as many judge."""
-        return 2 * len(self._starting_offsets)
-
-    def start(self, master: str | None) -> None:
+    def start(self) -> None:
         """Start the query. Returns when all its tasks run, or when the detector is to stop."""
-        # Every task of the query runs all the time; the other slots are for batch jobs beside it.
-        slots = self._tasks + 2
-        conf = {
-            "spark.sql.shuffle.partitions": len(self._starting_offsets),
-            # That a task runs is told when it begins. By default it may be the next heartbeat, up to 10 s later.
-            "spark.ui.liveUpdate.period": "0ms",
-            # Each checkpoint is 14 MB at 1,000 clicks/s, and by default Spark keeps a hundred of them. It deletes those
-            # before a copy of the whole state, which is made after so many changes of it.
-            "spark.sql.streaming.minBatchesToRetain": 5,
-            "spark.sql.streaming.stateStore.minDeltasForSnapshot": 5,
-            # By session and URL is enough to find a window's state: else there is a second shuffle after the doubling.
-            "spark.sql.streaming.statefulOperator.useStrictDistribution": "false",
-            "spark.sql.streaming.stateStore.providerClass": (
-                "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
-            ),
-        }
-        if not is_cluster(master):
-            # On local disks Spark's own choice starts ten processes (chmod, readlink) for each file of a checkpoint: a
-            # tenth of a second. This one starts two. On other storage its renames may not be atomic.
-            conf["spark.sql.streaming.checkpointFileManagerClass"] = (
-                "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
-            )
-        session = spark_session(slots, master, conf)
-        if is_cluster(master):
-            self._cluster = Cluster(session)
-            try:
-                self._cluster.wait_for_slots(self._tasks, self._ending)
-            except DetectorError:
-                stop_spark()  # what it holds of the cluster is free again, and the next start reads settings anew
-                raise
-        if not self._ending.is_set():
-            self._source = ClickSource(session, self._connection, self._topics.clicks, self._tolerance)
+        if self._checkpoint.resumed:
+            # It first judges again what another run has judged, up to here at most.
+            self._again_to = self._positions.ends_of_clicks()
+        self._engine.open(self.ending)
+        if not self.ending.is_set():
             hand_over = self._checkpoint.hand_over
-            self._start_query(self._clicks(hand_over.begin if hand_over else self._starting_offsets))
+            self._plan_and_run(self._engine.read(hand_over.begin if hand_over else self._starting_offsets))
 
-    def look(self) -> int:
+    def check(self) -> int:
         """Take in Spark's reports; how many rows they say were dropped. Raises DetectorError when the query failed."""
         if self._query is None:
             return 0
         dropped = self._log.take(self._query.reports)
-        self._check()
+        self._check_query()
         return dropped
 
     def stop(self) -> None:
@@ -149,10 +125,10 @@ class Judging:
         """Let another rule take over. Raises BrokerError with nothing changed.
 
         Where the rule does not start, the one before takes over again, and DetectorError says so. Where that fails too
-        there is no query any more: `look` raises.
+        there is no query any more: `check` raises.
         """
         before = self.rule
-        watch = CatchUp(self._connection, self._positions, self.known(), dict.fromkeys(self._starting_offsets, OPEN))
+        watch = CatchUp(self._connection, self._positions, self.judged(), dict.fromkeys(self._starting_offsets, OPEN))
         with contextlib.closing(watch):
             self._read_up(watch)
             reading = self._read_for(rule, watch)  # takes long enough to be made while the old query still judges
@@ -162,19 +138,19 @@ class Judging:
                 failure = f"{rule.rule_id} did not start: {first_line(error)}"
                 try:
                     self._replace_by(before, self._read_for(before, watch), watch)
-                except Exception as again:  # noqa: BLE001 - it is told, and `look` raises
+                except Exception as again:  # noqa: BLE001 - it is told, and `check` raises
                     raise DetectorError(f"{failure}. Nor did {before.rule_id} again: {first_line(again)}") from error
                 raise DetectorError(f"{failure}. Judging by {before.rule_id} goes on") from error
 
     def _read_up(self, watch: CatchUp) -> None:
         """Read the outcomes while the old query goes on: so that little is left to read when it has ended."""
-        watch.look_to_the_end()
+        watch.read_to_the_end()
         while any(watch.frontier.first_left()[number] < end for number, end in self._again_to.items()):
-            self.look()
-            if self._ending.is_set():
+            self.check()
+            if self.ending.is_set():
                 raise DetectorError("the detector was stopped before the rule was applied. Fix: start another one")
-            watch.look()
-        watch.look_to_the_end()
+            watch.read()
+        watch.read_to_the_end()
 
     def _read_for(self, rule: Rule, watch: CatchUp) -> _Reading:
         """Read from where the oldest click lies that can count for one to judge.
@@ -186,55 +162,48 @@ class Judging:
         counts_from_us = first_us - self._tolerance.late_us - rule.window_us
         begin = self._positions.begin_at(judged, (counts_from_us - self._tolerance.ahead_us) // 1000)
         lost_clicks.refuse(self._topics.clicks, lost_clicks.find(self._connection, self._topics.clicks, begin))
-        return _Reading(begin, counts_from_us, self._clicks(begin))
-
-    def _clicks(self, begin: Mapping[int, int]) -> DataFrame:
-        assert self._source is not None
-        return self._source.read(begin)
+        return _Reading(begin, counts_from_us, self._engine.read(begin))
 
     def _replace_by(self, rule: Rule, reading: _Reading, watch: CatchUp) -> HandOver:
         since = time.monotonic()
         self.stop()
         self._wait_until_settled()
-        watch.look_to_the_end()
+        watch.read_to_the_end()
         judged = watch.frontier.judged(since_ms=int(time.time() * 1000) - 1)
         number = self._checkpoint.hand_over.number + 1 if self._checkpoint.hand_over else 1
         hand_over = HandOver(number, self.rule, rule, judged, reading.begin, reading.counts_from_us)
         self._checkpoint.take_over(hand_over)
         self.rule, self._begun = rule, judged
         self._log.begin_query(judged.upto)
-        self._start_query(reading.clicks)
+        self._plan_and_run(reading.clicks)
         seconds = time.monotonic() - since
         self._again_to = {}
         self._checkpoint.drop_what_is_left()
         return replace(hand_over, seconds=seconds)
 
-    def _start_query(self, clicks: DataFrame) -> None:
-        from workbench.detector.query import outcomes
+    def _plan_and_run(self, clicks: DataFrame) -> None:
+        self._rows = self._engine.plan(clicks, self.rule, self._checkpoint.hand_over)
+        self._run()
 
-        self._rows = outcomes(clicks, self.rule, self._topics, self._checkpoint.hand_over)
-        self._run_query()
-
-    def _run_query(self) -> None:
+    def _run(self) -> None:
         assert self._rows is not None
-        self._query = RunningQuery(self._rows, self._connection, self._checkpoint.spark_path, self._every, self._tasks)
-        while not self._query.all_tasks_run and not self._ending.wait(0.02):
-            self._check()
+        self._query = self._engine.start(self._rows, self._checkpoint.spark_path)
+        while not self._query.all_tasks_run and not self.ending.wait(0.02):
+            self._check_query()
 
-    def _check(self) -> None:
+    def _check_query(self) -> None:
         """Raise DetectorError when the query has failed. Where an executor took tasks along, run it again instead."""
         assert self._query is not None
         try:
             self._query.check()
-            if self._cluster is not None:
-                self._cluster.look()
+            self._engine.note_executors()
         except DetectorError as failure:
-            if self._cluster is None or self._ending.is_set() or not self._cluster.has_lost_one():
+            if self.ending.is_set() or not self._engine.has_lost_executor():
                 clicks = self._topics.clicks
-                raise query_failure.explain(failure, self._connection, clicks, self._checkpoint) from failure.__cause__
-            self._restart(self._cluster, failure)
+                raise explain(failure, self._connection, clicks, self._checkpoint) from failure.__cause__
+            self._restart(failure)
 
-    def _restart(self, cluster: Cluster, failure: DetectorError) -> None:
+    def _restart(self, failure: DetectorError) -> None:
         """Go on from the checkpoint: what was judged since is judged again, and readers keep one verdict a click."""
         now = time.monotonic()
         if len(self._restarted) == _RESTARTS and now - self._restarted[0] < _RESTARTS_WITHIN_S:
@@ -244,12 +213,12 @@ class Judging:
                 "checkpoint"
             ) from failure
         self._restarted.append(now)
-        self._log.restarts += 1
+        self._log.count_restart()
         _log.warning("An executor was lost with its tasks (%s). Going on from the checkpoint", failure)
         self.stop()
-        cluster.wait_for_slots(self._tasks, self._ending, settled_s=_REPLACED_S)
-        if not self._ending.is_set():
-            self._run_query()
+        self._engine.wait_for_slots(self.ending)
+        if not self.ending.is_set():
+            self._run()
             _log.warning("Judging goes on, %.0f s after the loss", time.monotonic() - now)
 
     def _wait_until_settled(self) -> None:
@@ -272,15 +241,29 @@ def judged_at_start(checkpoint: Checkpoint, topics: Topics) -> Judged:
     return checkpoint.hand_over.judged.advanced(begin, now_ms)
 
 
-def pass_over_lost(checkpoint: Checkpoint, connection: Connection, topic: str, on_lost_clicks: str) -> int:
-    """Let a query on this checkpoint begin at clicks that are there; how many records it misses by that.
+def explain(failure: DetectorError, connection: Connection, topic: str, checkpoint: Checkpoint) -> DetectorError:
+    """Why a query failed, in the words of whoever can mend it.
 
-    Raises LostClicks where there are any, unless `on_lost_clicks` is "go_on".
+    Parameters
+    ----------
+    failure
+        What Spark said.
+    connection, topic
+        Where the clicks are: they may have been deleted.
+    checkpoint
+        Where the query wrote, and where it would go on.
+
+    Returns
+    -------
+    DetectorError
+        A full disk, or LostClicks; `failure` itself where the reason is another, or cannot be looked up now.
     """
-    lost = lost_clicks.find(connection, topic, checkpoint.begins_at(topic))
-    if on_lost_clicks == "fail":
-        lost_clicks.refuse(topic, lost)
-    if lost:
-        _log.warning("%s. The others are judged without them", lost_clicks.told(topic, lost))
-        checkpoint.pass_over(topic, lost)
-    return sum(map(len, lost.values()))
+    if _DISK_FULL in "".join(traceback.format_exception(failure)):
+        return disk_full(checkpoint.path)
+    try:
+        lost_clicks.refuse(topic, lost_clicks.find(connection, topic, checkpoint.begins_at(topic) or checkpoint.begin))
+    except LostClicks as lost:
+        return lost
+    except (BrokerError, OSError, ValueError):
+        pass  # it cannot be looked up now: then Spark's words must do
+    return failure

@@ -1,4 +1,4 @@
-"""Clicks that the topic deleted before they were judged: finding them, and saying which. Nothing is passed over here.
+"""Clicks that the topic deleted before they were judged: finding them, saying which, going on without them.
 
 Retention deletes the oldest records of each partition. A detector that stood still for long, or is far behind, may then
 have to begin at an offset that is not there any more.
@@ -6,14 +6,17 @@ have to begin at an offset that is not there any more.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 
 from workbench.broker.topics import Connection, begin_offsets
+from workbench.detector.checkpoint import Checkpoint
 from workbench.errors import LostClicks
 
-__all__ = ["Overtaken", "find", "refuse", "told"]
+__all__ = ["Overtaken", "describe", "find", "pass_over", "refuse"]
 
+_log = logging.getLogger("workbench.detector")
 _PATIENCE_S = 20.0
 
 
@@ -26,10 +29,10 @@ def find(connection: Connection, topic: str, begin: Mapping[int, int]) -> dict[i
     return {number: range(at, first[number]) for number, at in sorted(begin.items()) if first.get(number, 0) > at}
 
 
-def told(topic: str, lost: Mapping[int, range]) -> str:
+def describe(topic: str, lost: Mapping[int, range]) -> str:
     """Which clicks are lost, in words.
 
-    >>> told("clicks", {0: range(120, 500), 1: range(7, 8)})
+    >>> describe("clicks", {0: range(120, 500), 1: range(7, 8)})
     'clicks deleted 381 records before they were judged: partition 0, offsets 120 to 499; partition 1, offset 7'
     """
     count = sum(map(len, lost.values()))
@@ -44,9 +47,23 @@ def refuse(topic: str, lost: Mapping[int, range]) -> None:
     """Raise LostClicks naming topic, partitions and offsets, if there are any."""
     if lost:
         raise LostClicks(
-            f"{told(topic, lost)}. Fix: let the topic keep its records for longer; to judge the others without them, "
-            'start with on_lost_clicks="go_on" (--go-on-after-lost-clicks)'
+            f"{describe(topic, lost)}. Fix: let the topic keep its records for longer; to judge the others without "
+            'them, start with on_lost_clicks="go_on" (--go-on-after-lost-clicks)'
         )
+
+
+def pass_over(checkpoint: Checkpoint, connection: Connection, topic: str, on_lost_clicks: str) -> int:
+    """Let a query on this checkpoint begin at clicks that are there; how many records it misses by that.
+
+    Raises LostClicks where there are any, unless `on_lost_clicks` is "go_on".
+    """
+    lost = find(connection, topic, checkpoint.begins_at(topic))
+    if on_lost_clicks == "fail":
+        refuse(topic, lost)
+    if lost:
+        _log.warning("%s. The others are judged without them", describe(topic, lost))
+        checkpoint.pass_over(topic, lost)
+    return sum(map(len, lost.values()))
 
 
 class Overtaken:
@@ -54,10 +71,10 @@ class Overtaken:
 
     >>> now = 0.0
     >>> overtaken = Overtaken(clock=lambda: now)
-    >>> overtaken.look(begins={0: 9, 1: 0}, judged={0: 5, 1: 7}, ends={0: 12, 1: 7})
+    >>> overtaken.overdue(begins={0: 9, 1: 0}, judged={0: 5, 1: 7}, ends={0: 12, 1: 7})
     {}
     >>> now = 21.0  # and still none of those that are there has an outcome
-    >>> overtaken.look(begins={0: 9, 1: 0}, judged={0: 5, 1: 7}, ends={0: 12, 1: 7})
+    >>> overtaken.overdue(begins={0: 9, 1: 0}, judged={0: 5, 1: 7}, ends={0: 12, 1: 7})
     {0: range(5, 9)}
     """
 
@@ -65,7 +82,9 @@ class Overtaken:
         self._clock = clock
         self._since: dict[tuple[int, int], float] = {}
 
-    def look(self, begins: Mapping[int, int], judged: Mapping[int, int], ends: Mapping[int, int]) -> dict[int, range]:
+    def overdue(
+        self, begins: Mapping[int, int], judged: Mapping[int, int], ends: Mapping[int, int]
+    ) -> dict[int, range]:
         """The offsets, by partition, that stood between the detector and the records that wait, for some time now."""
         now = self._clock()
         between = {n: range(judged.get(n, 0), at) for n, at in begins.items() if judged.get(n, 0) < at < ends[n]}

@@ -6,7 +6,6 @@ How far the detector is comes from its `progress`, asked at each scrape; what it
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,14 +24,17 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from workbench.errors import BrokerError, SetupError
+from workbench.spark.cluster import is_loopback
 from workbench.verdicts.feed import VerdictFeed, follow
 
 if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
+
     from workbench.detector.handle import Detector
     from workbench.detector.progress import Progress
     from workbench.verdicts.table import Counts
 
-__all__ = ["BUCKETS_S", "PORT", "REASONS", "Address", "MetricsServer", "serve"]
+__all__ = ["BUCKETS_S", "PORT", "REASONS", "Address", "MetricsServer", "listen", "serve"]
 
 PORT = 9464
 REASONS = ("malformed", "too_late", "in_the_future", "redelivered", "judged_before")
@@ -63,7 +65,7 @@ class Address:
     def __post_init__(self) -> None:
         if not 0 <= self.port < 65536:
             raise SetupError(f"not a port for metrics: {self.port}; expected 0 to 65535")
-        if not self.anywhere and not _is_loopback(self.host):
+        if not self.anywhere and not is_loopback(self.host):
             raise SetupError(
                 f"metrics on {self.host} could be read from other machines: got no leave to. "
                 "Fix: take 127.0.0.1, or say --metrics-anywhere (anywhere=True)"
@@ -78,11 +80,31 @@ class Address:
         return cls(host.removeprefix("[").removesuffix("]"), int(port), anywhere)
 
 
-def _is_loopback(host: str) -> bool:
+def listen(address: Address = Address()) -> MetricsServer:
+    """Open the endpoint, on a thread of its own. It has figures once it watches a detector; `stop()` ends it.
+
+    Parameters
+    ----------
+    address
+        Where.
+
+    Raises
+    ------
+    SetupError
+        The port is taken.
+    """
+    collector = _Collector()
+    registry = CollectorRegistry()
+    registry.register(collector)
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        server, thread = start_http_server(address.port, address.host, registry)
+    except OSError as error:
+        raise SetupError(
+            f"metrics cannot be served at {address.host}:{address.port}: {error.strerror or error}. "
+            "Fix: choose another port"
+        ) from error
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return MetricsServer(f"http://{host}:{server.server_port}/metrics", server, thread, collector)
 
 
 def serve(handle: Detector, *, port: int = PORT, host: str = "127.0.0.1", anywhere: bool = False) -> MetricsServer:
@@ -90,9 +112,21 @@ def serve(handle: Detector, *, port: int = PORT, host: str = "127.0.0.1", anywhe
 
     What is counted is counted from this call on, so make it right after `detect`.
 
-    Raises SetupError (the port is taken, or the host is not loopback without `anywhere`), BrokerError.
+    Parameters
+    ----------
+    handle
+        The detector.
+    port, host, anywhere
+        As in `Address`.
+
+    Raises
+    ------
+    SetupError
+        The port is taken, or the host is not loopback without `anywhere`.
+    BrokerError
+        Its topics cannot be read.
     """
-    server = MetricsServer(Address(host, port, anywhere))
+    server = listen(Address(host, port, anywhere))
     try:
         return server.watch(handle)
     except BaseException:
@@ -101,24 +135,17 @@ def serve(handle: Detector, *, port: int = PORT, host: str = "127.0.0.1", anywhe
 
 
 class MetricsServer:
-    """The endpoint. It listens from the start and has figures once it watches a detector.
+    """The endpoint that `listen` opened. As a context manager it stops on leaving.
 
-    As a context manager it stops on leaving. Raises SetupError when the port is taken.
+    Attributes
+    ----------
+    url
+        What Prometheus is to scrape.
     """
 
-    def __init__(self, address: Address = Address()) -> None:
-        self._collector = _Collector()
-        registry = CollectorRegistry()
-        registry.register(self._collector)
-        try:
-            self._server, self._thread = start_http_server(address.port, address.host, registry)
-        except OSError as error:
-            raise SetupError(
-                f"metrics cannot be served at {address.host}:{address.port}: {error.strerror or error}. "
-                "Fix: choose another port"
-            ) from error
-        host = f"[{address.host}]" if ":" in address.host else address.host
-        self.url = f"http://{host}:{self._server.server_port}/metrics"
+    def __init__(self, url: str, server: WSGIServer, thread: threading.Thread, collector: _Collector) -> None:
+        self.url = url
+        self._server, self._thread, self._collector = server, thread, collector
 
     def watch(self, handle: Detector) -> Self:
         """Give the figures of this detector from now on. Raises BrokerError when its topics cannot be read."""

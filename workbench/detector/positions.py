@@ -21,84 +21,37 @@ from workbench.detector.hand_over import Judged
 from workbench.errors import BrokerError, DetectorError
 from workbench.verdicts.headers import source_of
 
-__all__ = ["OPEN", "CatchUp", "Frontier", "Positions"]
-
-OPEN = 1 << 62
-"""The target of a frontier that is to go on for as long as records come."""
+__all__ = ["Positions"]
 
 _PEEK = 256  # records at the end of a partition that are looked at
 _PEEK_S = 2.0
-_QUIET_S = 0.25
-_SILENCE_S = 30.0
-
-
-class Frontier:
-    """Which offsets of each partition are done, as they come in any order, up to a target.
-
-    >>> frontier = Frontier(Judged({0: 5}), {0: 9})
-    >>> frontier.add(0, 5), frontier.add(0, 8), frontier.left, frontier.first_left()
-    (None, None, 2, {0: 6})
-    >>> frontier.judged(since_ms=1)
-    Judged(upto={0: 6}, ahead={0: (8,)}, since_ms=1)
-    >>> frontier.advance(0, 9)
-    >>> frontier.left
-    0
-    """
-
-    def __init__(self, done: Judged, target: Mapping[int, int]) -> None:
-        self._next = {number: min(done.upto.get(number, 0), end) for number, end in target.items()}
-        self._target = dict(target)
-        self._ahead: dict[int, set[int]] = {number: set() for number in target}
-        for number, offsets in done.ahead.items():
-            for offset in offsets:
-                self.add(number, offset)
-
-    def add(self, partition: int, offset: int) -> None:
-        """Count one offset as done. One below the frontier or past the target changes nothing."""
-        if partition not in self._next or not self._next[partition] <= offset < self._target[partition]:
-            return
-        self._ahead[partition].add(offset)
-        self._close_up(partition)
-
-    def advance(self, partition: int, to: int) -> None:
-        """Count every offset below `to` as done."""
-        if partition in self._next and to > self._next[partition]:
-            self._next[partition] = min(to, self._target[partition])
-            self._ahead[partition] = {offset for offset in self._ahead[partition] if offset >= to}
-            self._close_up(partition)
-
-    def _close_up(self, partition: int) -> None:
-        ahead = self._ahead[partition]
-        while self._next[partition] in ahead:
-            ahead.remove(self._next[partition])
-            self._next[partition] += 1
-
-    @property
-    def left(self) -> int:
-        """How many offsets below the target are not done."""
-        return sum(self._target[n] - self._next[n] - len(self._ahead[n]) for n in self._next)
-
-    def first_left(self) -> dict[int, int]:
-        """The first offset that is not done, of each partition that has any."""
-        return {number: at for number, at in self._next.items() if at < self._target[number]}
-
-    def judged(self, since_ms: int) -> Judged:
-        """What is done so far."""
-        return Judged(dict(self._next), {n: tuple(sorted(some)) for n, some in self._ahead.items() if some}, since_ms)
 
 
 class Positions:
-    """Reads ends and last records of the three topics with one consumer. Any thread may call.
+    """Reads ends and last records of the three topics with one consumer, opened when it is first needed. Any thread
+    may call.
 
-    Raises BrokerError when the broker does not answer, DetectorError after `close()`.
+    Parameters
+    ----------
+    connection, topics
+        Where to read.
+    partitions
+        How many each of the topics has.
+
+    Raises
+    ------
+    BrokerError
+        By each call, when the broker does not answer.
+    DetectorError
+        By each call after `close()`.
     """
 
     def __init__(self, connection: Connection, topics: Topics, partitions: Mapping[str, int]) -> None:
-        self._topics = topics
+        self._connection, self._topics = connection, topics
         self._partitions = {topic: [TopicPartition(topic, n) for n in range(partitions[topic])] for topic in topics}
         self._lock = threading.Lock()
         self._closed = False
-        self._consumer = consumer_at(connection, {})
+        self._opened: Any = None
 
     def ends(self, topic: str) -> dict[int, int]:
         """The offset that the next record of each partition will get."""
@@ -113,8 +66,13 @@ class Positions:
         return {place.partition: offset for place, offset in begins.items()}
 
     def ends_of_clicks(self) -> dict[int, int]:
-        """The same, of the clicks topic."""
+        """The end offset of each partition of the clicks topic."""
         return self.ends(self._topics.clicks)
+
+    def outcomes(self) -> dict[str, int]:
+        """How many records the verdicts topic and that of dead letters were ever given, in this order."""
+        outputs = (self._topics.verdicts, self._topics.dead_letters)
+        return {topic: sum(self.ends(topic).values()) for topic in outputs}
 
     def at_time(self, ts_ms: int) -> dict[TopicPartition, int]:
         """Where the verdicts and dead letters written since `ts_ms` begin."""
@@ -172,10 +130,18 @@ class Positions:
         return False
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection. May be called again."""
         with self._lock:
             self._closed = True
-            self._consumer.close()
+            if self._opened is not None:
+                self._opened.close()
+
+    @property
+    def _consumer(self) -> Any:
+        """With the lock held."""
+        if self._opened is None:
+            self._opened = consumer_at(self._connection, {})
+        return self._opened
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -210,60 +176,3 @@ class Positions:
         self._consumer.assign(list(positions))
         for place, offset in positions.items():
             self._consumer.seek(place, offset)
-
-
-class CatchUp:
-    """Watches the outcomes come until each offset below a target has one.
-
-    done: the offsets known to be judged.
-    """
-
-    def __init__(self, connection: Connection, positions: Positions, done: Judged, target: Mapping[int, int]) -> None:
-        self._positions = positions
-        self.frontier = Frontier(done, target)
-        self._outputs = positions.at_time(done.since_ms)
-        self._consumer = consumer_at(connection, self._outputs)
-        self._heard = time.monotonic()
-
-    def look(self, timeout_ms: int = 100) -> int:
-        """Take in what has come within a tenth of a second; how many offsets are left."""
-        for records in self._consumer.poll(timeout_ms=timeout_ms, max_records=5000).values():
-            self._heard = time.monotonic()
-            for record in records:
-                if source := source_of(record.headers):
-                    self.frontier.add(*source)
-        if time.monotonic() - self._heard > _QUIET_S:
-            self._heard = time.monotonic()
-            self.skip_what_is_no_click()
-        return self.frontier.left
-
-    def look_to_the_end(self) -> None:
-        """Take in every outcome that is there at the call. Raises BrokerError when the broker falls silent."""
-        ends = self._consumer.end_offsets(list(self._outputs))
-        deadline = time.monotonic() + _SILENCE_S
-        while any(self._consumer.position(place) < end for place, end in ends.items()):
-            before = self._heard
-            self.look(timeout_ms=20)
-            if self._heard != before:
-                deadline = time.monotonic() + _SILENCE_S
-            if time.monotonic() > deadline:
-                raise BrokerError(
-                    f"the verdicts gave nothing for {_SILENCE_S:.0f} s before their end. Fix: is the broker up?"
-                )
-        while self.skip_what_is_no_click():
-            pass
-
-    def skip_what_is_no_click(self) -> bool:
-        """Pass ticks and what else has an offset but no outcome; whether there was any."""
-        skipped = False
-        ends = self._positions.ends_of_clicks()
-        for partition, offset in self.frontier.first_left().items():
-            if offset < ends[partition] and not self._positions.holds_click(partition, offset):
-                self.frontier.add(partition, offset)
-                self._heard = 0.0  # there may be more of them: look on at once
-                skipped = True
-        return skipped
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._consumer.close()

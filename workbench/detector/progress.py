@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-__all__ = ["PartitionProgress", "Progress", "ProgressLog"]
+__all__ = ["Committed", "PartitionProgress", "Progress", "ProgressLog"]
 
 _RATE_OVER_S = 10.0
 
@@ -44,7 +45,7 @@ class Progress:
     dead_letters: int
     """Records that could not be judged, since the start."""
     per_second: float
-    """Outcomes per second over the last ten seconds, or since the look before, if that is longer ago."""
+    """Outcomes per second over the last ten seconds, or since it was asked for before, if that is longer ago."""
     partitions: tuple[PartitionProgress, ...]
     checkpoints: int = 0
     checkpoint_at: datetime | None = None
@@ -80,90 +81,148 @@ class Progress:
         return text
 
 
-class ProgressLog:
-    """Collects Spark's reports, each once, and turns them and the topics' ends into a `Progress`.
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What is judged for good, as of the latest checkpoint of a query.
 
-    committed: the offset to which each partition is judged for good, None before the first checkpoint.
-    committed_ms: when the batch behind that began; every later verdict was written after it.
+    Parameters
+    ----------
+    offsets
+        To where in each partition.
+    since_ms
+        When the batch behind that began (Unix time): every later verdict was written after it.
     """
 
-    def __init__(self, topic: str, begun_at: Mapping[int, int], outcomes: Mapping[str, int]) -> None:
+    offsets: Mapping[int, int]
+    since_ms: int
+
+
+class ProgressLog:
+    """Collects Spark's reports, each once, and turns them and the topics' ends into a `Progress`. Any thread may call.
+
+    Parameters
+    ----------
+    topic
+        The clicks topic.
+    begun_at
+        To where in each of its partitions all was judged at the start.
+    outcomes
+        The records in the verdicts topic and in that of dead letters, in this order.
+    lost_clicks
+        Records passed over at the start.
+    """
+
+    def __init__(
+        self, topic: str, begun_at: Mapping[int, int], outcomes: Mapping[str, int], lost_clicks: int = 0
+    ) -> None:
+        self._lock = threading.Lock()
         self._topic = topic
         self._judged = dict(begun_at)
         self._first = tuple(outcomes.values())
-        self._looks: deque[tuple[float, int]] = deque([(time.monotonic(), sum(outcomes.values()))], maxlen=200)
+        self._rates: deque[tuple[float, int]] = deque([(time.monotonic(), sum(outcomes.values()))], maxlen=200)
         self._seen = -1
         self._report: Mapping[str, Any] = {}
         self._latest: Progress | None = None
-        self._checkpoints = 0
-        self.dropped = 0
-        self.restarts = 0
-        self.lost_clicks = 0
-        self.committed: dict[int, int] | None = None
-        self.committed_ms: int | None = None
+        self._checkpoints = self._dropped = self._restarts = 0
+        self._lost_clicks = lost_clicks
+        self._committed: Committed | None = None
 
-    def begin_query(self, judged: Mapping[int, int]) -> None:
-        """Take note that another query goes on from here: its reports are counted anew."""
-        self._seen = -1
-        self.committed = self.committed_ms = None
-        self.reached(judged)
-
-    def take(self, reports: Iterable[Any]) -> int:
-        """Take Spark's recent reports; how many rows the new ones say were dropped."""
-        dropped = 0
-        for entry in reports:
-            report = json.loads(entry.json)
-            if report["batchId"] <= self._seen:
-                continue
-            self._seen = report["batchId"]
-            self._report = report
-            self._checkpoints += 1
-            dropped += sum(operator["numRowsDroppedByWatermark"] for operator in report["stateOperators"])
-            self.committed = self._end_offsets(report) or self.committed
-            self.committed_ms = int(datetime.fromisoformat(report["timestamp"]).timestamp() * 1000)
-        self.dropped += dropped
-        return dropped
-
-    def now(
-        self, state: str, ends: Mapping[int, int], judged: Mapping[int, int], outcomes: Mapping[str, int]
-    ) -> Progress:
-        """The progress by the ends of the clicks topic, how far the last outcomes are, and the counts of outcomes."""
-        self.reached(judged)
-        self.reached(self.committed or {})
-        verdicts, dead = (count - first for count, first in zip(outcomes.values(), self._first, strict=True))
-        self._latest = Progress(
-            state,
-            verdicts,
-            dead,
-            self._per_second(sum(outcomes.values())),
-            tuple(PartitionProgress(n, end, min(end, self._judged.get(n, 0))) for n, end in sorted(ends.items())),
-            **self._from_report(),
-        )
-        return self._latest
-
-    def reached(self, judged: Mapping[int, int]) -> None:
-        """Take note that each partition is judged to this offset, as a look at every outcome has shown."""
-        for number, offset in judged.items():
-            self._judged[number] = max(self._judged.get(number, 0), offset)
+    @property
+    def committed(self) -> Committed | None:
+        """What the latest checkpoint of the query that runs says; None before its first one."""
+        with self._lock:
+            return self._committed
 
     @property
     def judged(self) -> dict[int, int]:
         """About how far each partition is judged."""
-        return dict(self._judged)
+        with self._lock:
+            return dict(self._judged)
+
+    def begin_query(self, judged: Mapping[int, int]) -> None:
+        """Take note that another query goes on from here: its reports are counted anew."""
+        with self._lock:
+            self._seen, self._committed = -1, None
+            self._advance(judged)
+
+    def count_restart(self) -> None:
+        """Take note that the query goes on from its checkpoint after a loss."""
+        with self._lock:
+            self._restarts += 1
+
+    def take(self, reports: Iterable[Any]) -> int:
+        """Take Spark's recent reports; how many rows the new ones say were dropped."""
+        found = [json.loads(entry.json) for entry in reports]
+        dropped = 0
+        with self._lock:
+            for report in found:
+                if report["batchId"] <= self._seen:
+                    continue
+                self._seen, self._report = report["batchId"], report
+                self._checkpoints += 1
+                dropped += sum(operator["numRowsDroppedByWatermark"] for operator in report["stateOperators"])
+                began_ms = int(datetime.fromisoformat(report["timestamp"]).timestamp() * 1000)
+                ends = self._end_offsets(report) or (self._committed.offsets if self._committed else {})
+                self._committed = Committed(ends, began_ms) if ends else None
+            self._dropped += dropped
+        return dropped
+
+    def reached(self, judged: Mapping[int, int]) -> None:
+        """Take note that each partition is judged to this offset, as a look at every outcome has shown."""
+        with self._lock:
+            self._advance(judged)
+
+    def now(
+        self, state: str, ends: Mapping[int, int], judged: Mapping[int, int], outcomes: Mapping[str, int]
+    ) -> Progress:
+        """The progress of this moment.
+
+        Parameters
+        ----------
+        state
+            What the detector says of itself.
+        ends
+            Of the clicks topic, by partition.
+        judged
+            How far the latest outcomes are, by partition.
+        outcomes
+            The records in the verdicts topic and in that of dead letters, in this order.
+        """
+        with self._lock:
+            self._advance(judged)
+            if self._committed:
+                self._advance(self._committed.offsets)
+            verdicts, dead = (count - first for count, first in zip(outcomes.values(), self._first, strict=True))
+            self._latest = Progress(
+                state,
+                verdicts,
+                dead,
+                self._per_second(sum(outcomes.values())),
+                tuple(PartitionProgress(n, end, min(end, self._judged.get(n, 0))) for n, end in sorted(ends.items())),
+                **self._from_report(),
+            )
+            return self._latest
 
     def last(self, state: str) -> Progress:
-        """The progress of a detector that has ended: the one last looked at."""
-        found = self._latest
-        partitions = found.partitions if found else ()
-        verdicts, dead = (found.verdicts, found.dead_letters) if found else (0, 0)
-        return Progress(state, verdicts, dead, 0.0, partitions, **self._from_report())
+        """The progress of a detector that has ended: the one asked for last."""
+        with self._lock:
+            found = self._latest
+            partitions = found.partitions if found else ()
+            verdicts, dead = (found.verdicts, found.dead_letters) if found else (0, 0)
+            return Progress(state, verdicts, dead, 0.0, partitions, **self._from_report())
+
+    # --- with the lock held ---------------------------------------------------------------------------------------
+
+    def _advance(self, judged: Mapping[int, int]) -> None:
+        for number, offset in judged.items():
+            self._judged[number] = max(self._judged.get(number, 0), offset)
 
     def _per_second(self, outcomes: int) -> float:
         now = time.monotonic()
-        while len(self._looks) > 1 and now - self._looks[1][0] >= _RATE_OVER_S:
-            self._looks.popleft()
-        since, count = self._looks[0]
-        self._looks.append((now, outcomes))
+        while len(self._rates) > 1 and now - self._rates[1][0] >= _RATE_OVER_S:
+            self._rates.popleft()
+        since, count = self._rates[0]
+        self._rates.append((now, outcomes))
         return (outcomes - count) / (now - since) if now > since else 0.0
 
     def _from_report(self) -> dict[str, Any]:
@@ -180,9 +239,9 @@ class ProgressLog:
             "state_rows": sum(operator["numRowsTotal"] for operator in operators),
             "state_bytes": sum(operator["memoryUsedBytes"] for operator in operators),
             "watermark": datetime.fromisoformat(watermark) if watermark else None,
-            "dropped_by_watermark": self.dropped,
-            "restarts": self.restarts,
-            "lost_clicks": self.lost_clicks,
+            "dropped_by_watermark": self._dropped,
+            "restarts": self._restarts,
+            "lost_clicks": self._lost_clicks,
         }
 
     def _end_offsets(self, report: Mapping[str, Any]) -> dict[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -11,8 +10,6 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from workbench.clicks.record import LONGEST_TEXT, TICK_KEY, TICK_VALUE, TS_PATTERN
-from workbench.durations import duration, format_duration
-from workbench.errors import RuleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +17,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from workbench.broker.topics import Connection
+    from workbench.detector.settings import Tolerance
 
-__all__ = ["LONGEST_QUOTE", "ClickSource", "Sorting", "Tolerance"]
+__all__ = ["LONGEST_QUOTE", "ClickSource", "Sorting"]
 
 _IDS = ("click_id", "session_id", "url")
 LONGEST_QUOTE = 65_536
@@ -36,35 +34,6 @@ _HALF_A_PAIR = (
     r"(?<!\\)(?:\\\\)*(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F])"
 )
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far a click's event time may lie from the Kafka timestamp of its record.
-
-    A click that is further behind goes to the dead-letter topic as `too_late`, one further ahead as `in_the_future`.
-    `late` also sets how long state is kept: that long past the windows that a click can still fall into.
-    """
-
-    late: timedelta | str = "30s"
-    ahead: timedelta | str = "10s"
-
-    def __post_init__(self) -> None:
-        for name in ("late", "ahead"):
-            value = duration(getattr(self, name))
-            if value > timedelta(days=1):
-                raise RuleError(f"{name} must be at most 24h: got {format_duration(value)}")
-            object.__setattr__(self, name, value)
-
-    @property
-    def late_us(self) -> int:
-        """`late` in whole microseconds."""
-        return duration(self.late) // _MICROS
-
-    @property
-    def ahead_us(self) -> int:
-        """`ahead` in whole microseconds."""
-        return duration(self.ahead) // _MICROS
 
 
 class ClickSource:

@@ -29,15 +29,15 @@ class IdleWatch:
     >>> now = 0.0
     >>> watch = IdleWatch({0: 7, 1: 7}, idle_after_s=30, clock=lambda: now)
     >>> now = 16.0
-    >>> watch.look({0: 8, 1: 7})  # idle ones and busy ones
+    >>> watch.idle_and_busy({0: 8, 1: 7})  # idle ones and busy ones
     ([], [0])
     >>> now = 31.0
-    >>> watch.look({0: 9, 1: 7})
+    >>> watch.idle_and_busy({0: 9, 1: 7})
     ([1], [0])
-    >>> watch.look({0: 9, 1: 7})  # partition 0 was busy within the last 30 s; 1 waits for its next turn
+    >>> watch.idle_and_busy({0: 9, 1: 7})  # partition 0 was busy within the last 30 s; 1 waits for its next turn
     ([], [0])
     >>> now = 300.0  # after a broker was away, the backlog of one partition may come before that of another
-    >>> watch.look({0: 99, 1: 7})
+    >>> watch.idle_and_busy({0: 99, 1: 7})
     ([], [0])
     """
 
@@ -54,7 +54,7 @@ class IdleWatch:
         self._looked = clock()
         self._asked = dict.fromkeys(ends, self._looked)
 
-    def look(self, ends: Mapping[int, int]) -> tuple[list[int], list[int]]:
+    def idle_and_busy(self, ends: Mapping[int, int]) -> tuple[list[int], list[int]]:
         """Give the partitions that want a tick now and those that are busy, by the end offsets just read."""
         now = self._clock()
         if now - self._looked >= _UNSEEN_S:  # nobody was looking: none can be said to have been idle

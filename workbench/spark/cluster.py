@@ -1,4 +1,4 @@
-"""A Spark cluster as the detector sees it: its master, its executors and their task slots. The session is in `runtime`.
+"""A Spark cluster as the detector sees it: its master, its executors and their task slots. The session is in `session`.
 
 A real-time query holds a slot for each of its tasks for as long as it runs. Spark refuses to start one while it has
 fewer free ones, and that is always so until the first executors have come: hence the waiting here.
@@ -13,11 +13,12 @@ import time
 from typing import TYPE_CHECKING
 
 from workbench.errors import DetectorError
+from workbench.spark import internals
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["Cluster", "check_master", "is_cluster", "is_on_loopback"]
+__all__ = ["Cluster", "check_master", "is_cluster", "is_loopback", "is_on_loopback"]
 
 _ANSWER_S = 5.0
 _NO_EXECUTOR_S = 60.0
@@ -44,7 +45,7 @@ def is_on_loopback(master: str | None) -> bool:
     if not is_cluster(master):
         return True
     hosts = [host for host, _ in _addresses(master or "")]
-    return bool(hosts) and all(_is_loopback(host) for host in hosts)
+    return bool(hosts) and all(is_loopback(host) for host in hosts)
 
 
 def check_master(master: str | None) -> None:
@@ -76,7 +77,8 @@ def _addresses(master: str) -> list[tuple[str, int]]:
     return found
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's loopback."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -92,15 +94,15 @@ class Cluster:
 
     def slots(self) -> int:
         """Tasks that its executors can run at once, whether they are busy or not."""
-        spark = self._context._jsc.sc()
+        spark = internals.java_context(self._context)
         return int(spark.maxNumConcurrentTasks(spark.resourceProfileManager().defaultResourceProfile()))
 
-    def look(self) -> None:
+    def note_executors(self) -> None:
         """Take note of the executors that are there."""
         self._seen |= self._executors()
 
     def has_lost_one(self) -> bool:
-        """Whether an executor is gone that was there; waits a little for the news. It is told once."""
+        """Whether an executor is gone that was there; waits a little for the news. Each loss counts once."""
         deadline = time.monotonic() + _LOSS_IS_KNOWN_S
         while not (gone := self._seen - self._executors()):
             if time.monotonic() > deadline:
@@ -125,7 +127,7 @@ class Cluster:
             waited = time.monotonic() - since
             if waited > (max(patience, _NO_EXECUTOR_S) if found == 0 else patience):
                 raise DetectorError(self._too_few(needed, found, waited))
-        self.look()
+        self.note_executors()
 
     def _too_few(self, needed: int, found: int, waited: float) -> str:
         where = f"the Spark cluster {self._context.master}"
@@ -143,5 +145,5 @@ class Cluster:
         )
 
     def _executors(self) -> set[str]:
-        names = self._context._jsc.sc().getExecutorIds().mkString(",")
+        names = internals.java_context(self._context).getExecutorIds().mkString(",")
         return set(filter(None, names.split(",")))

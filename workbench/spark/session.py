@@ -20,6 +20,7 @@ from workbench.errors import DetectorError, SetupError
 from workbench.machine.folders import cache_dir, open_log, state_dir
 from workbench.machine.jars import jars
 from workbench.machine.java import Java, find_java, java_env, log4j_option
+from workbench.spark import internals
 from workbench.spark.class_archive import java_option
 from workbench.spark.cluster import is_cluster, is_on_loopback
 
@@ -60,7 +61,8 @@ _JAVA_OPTIONS = (
 )
 
 _guard = threading.RLock()
-_built: dict[str, str] = {}  # the settings of the running session, empty when there is none
+_sessions: dict[frozenset[tuple[str, str]], SparkSession] = {}
+"""The sessions of the JVM that runs, by all their settings. Empty when there is none that the workbench started."""
 
 
 def spark_session(
@@ -69,12 +71,14 @@ def spark_session(
     conf: Mapping[str, object] | None = None,
     java_options: str = _JAVA_OPTIONS,
 ) -> SparkSession:
-    """The one Spark session of this process; the running one if its settings are the same.
+    """A Spark session with these settings; the same one for the same settings, as long as its JVM runs.
 
-    With other settings than the running session's, that one is stopped with its JVM and a new one started,
-    unless a query still runs in it. Spark's log goes to `state_dir()/logs/spark-<pid>.log`, not to the
-    notebook. Python keeps its own Ctrl-C: Spark's would cancel every job, and so the detector, when a
-    notebook's cell is interrupted.
+    The sessions of a process share one JVM. Where only settings of queries differ from those of the running ones, a
+    session beside them has them. Where the JVM itself is to be another one, the one that runs is ended and a new one
+    started. Neither is done while a query runs: it may need all the slots.
+
+    Spark's log goes to `state_dir()/logs/spark-<pid>.log`, not to the notebook. Python keeps its own Ctrl-C: Spark's
+    would cancel every job, and so the detector, when a notebook's cell is interrupted.
 
     Parameters
     ----------
@@ -100,37 +104,61 @@ def spark_session(
         raise DetectorError(f"slots must be at least 1, got {slots}")
     with _guard:
         settings = _settings(slots, master, conf or {}, java_options)
-        running = _running()
-        if running is not None and settings == _built:
-            return running
-        if running is not None:
-            if running.streams.active:
-                changed = sorted(k for k in {*settings, *_built} if settings.get(k) != _built.get(k))
+        asked = frozenset(settings.items())
+        _drop_what_ended()
+        if asked in _sessions:
+            return _sessions[asked]
+        for there, session in _sessions.items():
+            if session.streams.active:
+                changed = sorted({key for key, _ in asked ^ there})
                 raise DetectorError(
                     f"Spark already runs a query in this process, with another {', '.join(changed)}. "
                     "Fix: stop that detector first (one real-time query per process)"
                 )
+        found = _beside(settings)
+        if found is None:
             stop_spark()
-        return _start(settings)
+            found = _start(settings)
+        _sessions[asked] = found
+        return found
 
 
 def stop_spark(timeout_s: float = 20.0) -> None:
-    """Stop the session and end its JVM, by force after that many seconds. Nothing happens when there is none."""
+    """Stop the sessions and end their JVM. Nothing happens when there is none.
+
+    Parameters
+    ----------
+    timeout_s
+        How long the JVM has to end; it is killed then.
+    """
     with _guard:
-        if _built:
+        if _sessions:
             _end(timeout_s)
 
 
-def _end(timeout_s: float = 20.0) -> None:
-    """End pyspark's JVM, stopping the session first if there is one."""
-    from py4j.protocol import Py4JError
-    from pyspark import SparkContext
-    from pyspark.sql import SparkSession
+def _beside(settings: dict[str, str]) -> SparkSession | None:
+    """Another session in the JVM that runs; None where there is none, or these settings want another JVM."""
+    if not _sessions:
+        return None
+    before, first = next(iter(_sessions.items()))
+    changed = {key for key, _ in frozenset(settings.items()) ^ before}
+    if not all(first.conf.isModifiable(key) for key in changed):
+        return None
+    session = first.newSession()  # with the settings of the first one
+    for key in changed:
+        if key in settings:
+            session.conf.set(key, settings[key])
+        else:
+            session.conf.unset(key)
+    return session
 
-    gateway = SparkContext._gateway
-    process: subprocess.Popen[bytes] | None = getattr(gateway, "proc", None)
+
+def _end(timeout_s: float = 20.0) -> None:
+    """End pyspark's JVM, stopping its sessions first if there are any."""
+    from py4j.protocol import Py4JError
+
+    gateway, process, session = internals.gateway(), internals.jvm_process(), internals.session()
     if gateway is not None and process is not None:
-        session = SparkSession._instantiatedSession
         with contextlib.suppress(Py4JError, OSError):  # the JVM may be on its way out, or gone: see below
             if session is not None and process.poll() is None:
                 session.stop()
@@ -142,41 +170,23 @@ def _end(timeout_s: float = 20.0) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    _forget()
+    internals.forget_jvm()
+    _sessions.clear()
 
 
-def _forget() -> None:
-    """Take away pyspark's references to a JVM that is gone, so that the next session starts its own."""
-    from pyspark import SparkContext
-    from pyspark.sql import SparkSession
-
-    SparkContext._gateway = None
-    SparkContext._jvm = None
-    SparkContext._active_spark_context = None
-    SparkSession._instantiatedSession = None
-    SparkSession._activeSession = None
-    _built.clear()
-
-
-def _running() -> SparkSession | None:
-    """The workbench's session, if one runs. Raises SetupError when it is somebody else's."""
-    from pyspark import SparkContext
-    from pyspark.sql import SparkSession
-
-    gateway, context = SparkContext._gateway, SparkContext._active_spark_context
-    if _built and gateway is not None and gateway.proc.poll() is not None:
+def _drop_what_ended() -> None:
+    """Tidy up behind a JVM or sessions that are gone. Raises SetupError where somebody else's session runs."""
+    process, context = internals.jvm_process(), internals.context()
+    if _sessions and process is not None and process.poll() is not None:
         _end()  # its JVM died (killed, out of memory)
-        return None
-    if context is None:
-        if gateway is not None:  # stopped by the notebook with session.stop(): its JVM is still there
+    elif context is None:
+        if internals.gateway() is not None:  # stopped by the notebook with session.stop(): its JVM is still there
             _end()
-        return None
-    if not _built:
+    elif not _sessions:
         raise SetupError(
             f"a Spark session that the workbench did not start runs in this process ({context.master}). "
             "Fix: stop it with spark.stop() or restart the kernel"
         )
-    return SparkSession._instantiatedSession
 
 
 def _settings(slots: int, master: str | None, conf: Mapping[str, object], java_options: str) -> dict[str, str]:
@@ -188,6 +198,8 @@ def _settings(slots: int, master: str | None, conf: Mapping[str, object], java_o
         "spark.driver.extraJavaOptions": f"{java_options} {shlex.quote(log4j_option())}",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # That a task runs is told when it begins. By default it may be the next heartbeat, up to 10 s later.
+        "spark.ui.liveUpdate.period": "0ms",
         "spark.sql.adaptive.enabled": "false",
         # Else each call that builds an expression makes five more, to tell the JVM which line of Python it is from.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
@@ -268,7 +280,6 @@ def _start(settings: dict[str, str]) -> SparkSession:
         popen: dict[str, Any] = {"stdout": log, "stderr": log}
         try:
             gateway = launch_gateway(conf, popen)
-            _built.update(settings)
             if loopback:
                 _listen_on_loopback(gateway.jvm)
             SparkContext(conf=conf, gateway=gateway)

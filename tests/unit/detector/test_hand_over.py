@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.detector.catch_up import OPEN, Frontier
 from workbench.detector.checkpoint import Checkpoint
 from workbench.detector.hand_over import HandOver, Judged
-from workbench.detector.positions import OPEN, Frontier
 from workbench.errors import CheckpointMismatch
 from workbench.rule import Rule
 
