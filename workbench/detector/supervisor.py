@@ -99,7 +99,8 @@ class Supervisor:
         """End the query and wait for its end. May be called again, and while it starts."""
         self._judging.ending.set()
         self._asked.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def change_to(self, rule: Rule) -> HandOver | None:
         """Have another rule take over and wait for it; None if that is the rule anyway. One change at a time.
