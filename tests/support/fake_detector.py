@@ -1,4 +1,4 @@
-"""Topics in memory and a query that is none: what the core of the detector is tested on in milliseconds. No tests here."""
+"""Topics in memory and a query that is none: on them the detector's core is tested in milliseconds. No tests here."""
 
 from __future__ import annotations
 

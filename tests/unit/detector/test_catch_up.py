@@ -19,8 +19,8 @@ def made(tmp_path: Path) -> Iterator[Parts]:
         yield found
 
 
-def catch_up(made: Parts, target: dict[int, int], done: Judged = Judged({0: 0, 1: 0})) -> CatchUp:
-    return CatchUp(CONNECTION, made.judging._positions, done, target)
+def catch_up(made: Parts, target: dict[int, int], done: Judged | None = None) -> CatchUp:
+    return CatchUp(CONNECTION, made.judging._positions, done or Judged({0: 0, 1: 0}), target)
 
 
 def test_waiting_ends_when_each_click_there_at_the_call_has_its_outcome_and_not_before(made: Parts) -> None:

@@ -16,6 +16,7 @@ from workbench.detector.settings import DetectorSettings
 from workbench.detector.streaming import RunningQuery, SparkEngine, start_query
 from workbench.errors import DetectorError
 from workbench.rule import Rule
+from workbench.spark import internals
 
 
 class Query:
@@ -78,7 +79,7 @@ def test_one_that_failed_before_its_first_checkpoint_names_the_checkpoint_that_i
 def test_the_deepest_cause_is_told_beside_what_spark_says(monkeypatch: pytest.MonkeyPatch) -> None:
     outer, middle, inner = ValueError("task failed"), ValueError("lost"), ValueError("connection reset\nat java")
     causes: dict[BaseException | None, BaseException | None] = {outer: middle, middle: inner}
-    monkeypatch.setattr(streaming.internals, "cause", causes.get)
+    monkeypatch.setattr(internals, "cause", causes.get)
     with pytest.raises(DetectorError, match=r"the query failed: task failed \(connection reset\)\."):
         running(Query([0], outer)).check()
 

@@ -1,4 +1,4 @@
-"""The thread of a detector: how it starts, fails, changes its rule and ends. Its query is none, its topics are memory."""
+"""The thread of a detector: how it starts, fails, changes its rule and ends. Its query is none, its topics memory."""
 
 from __future__ import annotations
 

@@ -30,10 +30,9 @@ def test_where_nothing_comes_at_all_nobody_is_idle() -> None:
 
 def test_an_idle_partition_gets_a_tick_in_each_of_its_turns_while_another_is_busy() -> None:
     clock = Clock()
-    idle, ticks, end = watch(clock), [], 0
-    for seconds in range(5, 61, 5):
+    idle, ticks = watch(clock), []
+    for end, seconds in enumerate(range(5, 61, 5), 1):
         at(clock, seconds)
-        end += 1
         wanting, busy = idle.idle_and_busy({0: end, 1: 0})
         assert busy == [0]
         ticks += [seconds] * len(wanting)
