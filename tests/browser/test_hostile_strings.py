@@ -25,6 +25,7 @@ from workbench.broker import recorded, sender
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.charts import figures as charts
 from workbench.charts.live import LiveChart
+from workbench.charts.style import CONFIG
 from workbench.charts.widget import StaticFigure
 from workbench.cli.parser import main
 from workbench.errors import ClickError
@@ -213,7 +214,7 @@ def test_a_static_chart_in_a_browser_shows_hostile_text_as_it_is_and_runs_none_o
     figure = charts.top_sessions(feed.frame(), len(TEXTS)).update_layout(height=2_500)
     figure.update_yaxes(range=[-0.5, len(TEXTS) - 0.5])
     file = tmp_path / "chart.html"
-    config = charts.CONFIG | {"typesetMath": True}  # as where somebody else shows the figure: escaping must be enough
+    config = CONFIG | {"typesetMath": True}  # as where somebody else shows the figure: escaping must be enough
     file.write_text(pio.to_html(figure, config=config, include_plotlyjs=True, include_mathjax=False), "utf-8")
     with opened(file) as page:
         page.set_viewport_size({"width": 1280, "height": 2_600})  # the mouse reaches only what is in sight
@@ -372,8 +373,7 @@ READ_ALL = """
 import pandas as pd
 from workbench.clicks import access_log, record as clicks
 from workbench.reports import evidence, mask, patterns
-from workbench.text import label
-from workbench.text import printable
+from workbench.text import label, printable, spreadsheet_safe
 from workbench.errors import ClickError
 
 def work(text):
@@ -398,7 +398,6 @@ PRINT_ALL = """
 from pathlib import Path
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from workbench.reports import page as report_page
-from workbench.text import spreadsheet_safe
 
 def work(text):
     outputs = [new_output("display_data", data={kind: text}) for kind in ("text/html", "text/plain")]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from workbench.clicks import files as readers
+from workbench.clicks.gaps import tally_batches
 from workbench.clicks.order import order
 from workbench.clicks.traffic import Traffic
 from workbench.errors import ClickError
@@ -23,7 +24,6 @@ from workbench.rule import Rule
 from workbench.spark.session import spark_session
 from workbench.tuning import on_spark as tuning_spark
 from workbench.tuning import surface as tuning
-from workbench.tuning.gap_batches import tally_batches
 from workbench.tuning.surface import Cost, Surface
 
 WINDOWS = ["1s", "2s", "5s", "10s", "40s", "2m"]

@@ -1,4 +1,4 @@
-"""What a chart shows, as bounded arrays reduced from a frame of verdicts. No Plotly here: `charts` draws it.
+"""What charts show over time, as bounded arrays reduced from a frame of verdicts. By session: `sessions`. No Plotly.
 
 Each function reduces the whole frame with NumPy and returns a `View`: arrays for each trace, the panel's
 title and its value axis. Times leave as ISO strings in UTC: when a live chart changes its data, plotly.js
@@ -14,20 +14,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workbench.rule import Rule
 from workbench.text import label
 
 __all__ = [
     "COLUMNS",
     "MAX_BINS",
-    "MAX_POINTS",
+    "WAITING",
     "View",
     "bins_of",
+    "differences",
     "epoch_us",
     "iso",
-    "latency",
-    "rates",
-    "timeline",
-    "top",
+    "latency_view",
+    "rates_view",
+    "rule_changes",
 ]
 
 COLUMNS: Final = {
@@ -44,31 +45,10 @@ COLUMNS: Final = {
 """The columns of a frame of verdicts that are read here, with their types."""
 MAX_BINS: Final = 240
 """Bars and percentiles drawn at most: one for about every two pixels of a notebook's panel."""
-MAX_POINTS: Final = 4_000
-"""Clicks drawn at most in a timeline."""
 
-_BIN_S: Final = (
-    1,
-    2,
-    5,
-    10,
-    15,
-    30,
-    60,
-    120,
-    300,
-    600,
-    900,
-    1800,
-    3600,
-    7200,
-    14_400,
-    21_600,
-    43_200,
-    86_400,
-)
-_WAITING: Final = "Waiting for the first verdict"
-_NONE_FLAGGED: Final = "No session flagged so far"
+_BIN_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
+WAITING: Final = "Waiting for the first verdict"
+_FIRST: Final = 15  # clicks of a rule by which the moment it took over is known
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -105,7 +85,7 @@ def iso(times_us: Ints) -> list[str]:
     return texts
 
 
-def rates(verdicts: pd.DataFrame, span_us: tuple[int, int] | None = None) -> View:
+def rates_view(verdicts: pd.DataFrame, span_us: tuple[int, int] | None = None) -> View:
     """Clicks per second, flagged and not. A span that ends now ends in an unfinished bar: left out."""
     ts_us, fraud = epoch_us(verdicts["ts"]), verdicts["fraud"].to_numpy(bool)
     bins, width_us, x = bins_of(ts_us, span_us)
@@ -114,20 +94,20 @@ def rates(verdicts: pd.DataFrame, span_us: tuple[int, int] | None = None) -> Vie
     total = np.bincount(bins, minlength=len(x))
     share = 100 * flagged / np.maximum(total, 1)
     n = len(ts_us)
-    whole = len(x) - int(bool(n and span_us and ts_us.max() // width_us == span_us[1] // width_us))
-    bars = {"x": x[:whole], "width": width_us / 1e3, "customdata": share[:whole]}
+    finished = len(x) - int(bool(n and span_us and ts_us.max() // width_us == span_us[1] // width_us))
+    bars = {"x": x[:finished], "width": width_us / 1e3, "customdata": share[:finished]}
     return View(
         traces={
-            "good": {**bars, "y": (total - flagged)[:whole] / width_s},
-            "flagged": {**bars, "y": flagged[:whole] / width_s},
+            "good": {**bars, "y": (total - flagged)[:finished] / width_s},
+            "flagged": {**bars, "y": flagged[:finished] / width_s},
         },
         title="Clicks per second",
         detail=f"{n:,} clicks, {100 * float(fraud.mean()):.1f}% flagged{_every(width_s)}" if n else "",
-        empty="" if n else _WAITING,
+        empty="" if n else WAITING,
     )
 
 
-def latency(verdicts: pd.DataFrame, span_us: tuple[int, int] | None = None) -> View:
+def latency_view(verdicts: pd.DataFrame, span_us: tuple[int, int] | None = None) -> View:
     """p50 and p99 of click → verdict in ms, by the second of the click.
 
     Revised verdicts measure another click's lateness, not the detector, and are left out. A verdict's time
@@ -157,75 +137,54 @@ def latency(verdicts: pd.DataFrame, span_us: tuple[int, int] | None = None) -> V
         traces={"p50": {"x": x, "y": percentile(0.50)}, "p99": {"x": x, "y": percentile(0.99)}},
         title="Click to verdict",
         detail=f"p50 {_ms(p50)}, p99 {_ms(p99)}{_every(width_us / 1e6)}" if n else "",
-        empty="" if n else _WAITING,
+        empty="" if n else WAITING,
     )
 
 
-def timeline(verdicts: pd.DataFrame, sessions: int = 20) -> View:
-    """The clicks of the `sessions` most flagged sessions, one row a session, the newest on top.
+def differences(compared: pd.DataFrame, challenger: Rule, span_us: tuple[int, int] | None = None) -> View:
+    """Clicks per second that only one of two rules flags: the challenger's upwards, the champion's downwards.
 
-    Above `MAX_POINTS` clicks only the last of each session, mark and short time is kept, and the title says
-    so.
+    compared: as `shadow.compare` makes it.
     """
-    worst, count = _most_flagged(verdicts, sessions)
-    shown = verdicts[verdicts["session_id"].isin(worst)] if len(worst) else verdicts.iloc[:0]
-    shown = shown.sort_values("ts", kind="stable")
-    ids, urls = shown["session_id"].to_numpy(object), shown["url"].to_numpy(object)
-    # Numbered by their first click, so that a row keeps its place while clicks are added to it.
-    row, names = pd.factorize(ids)
-    ts_us, fraud = epoch_us(shown["ts"]), shown["fraud"].to_numpy(bool)
-    thinned = len(ts_us) > MAX_POINTS
-    keep = _last_of_each(row, fraud, ts_us) if thinned else np.arange(len(ts_us))
-    seen = shown["clicks_in_window"].to_numpy(np.int64)
-
-    def points(kept: Ints) -> dict[str, Any]:
-        clock = iso(ts_us[kept])
-        return {
-            "x": clock,
-            "y": row[kept].astype(np.float64),
-            "hovertext": [
-                f"<b>{label(ids[i])}</b><br>{label(urls[i], 72)}<br>{at.replace('T', ' ')} UTC, {seen[i]} in the window"
-                for i, at in zip(kept.tolist(), clock, strict=True)
-            ],
-        }
-
-    flagged = fraud[keep]
-    of = f"{len(worst)} of {count:,} sessions" if count > len(worst) else _many(count, "session")
-    return View(
-        traces={"good": points(keep[~flagged]), "flagged": points(keep[flagged])},
-        title="Clicks of flagged sessions",
-        detail=f"{of}{', thinned out' if thinned else ''}" if count else "",
-        empty="" if count else _NONE_FLAGGED if len(verdicts) else _WAITING,
-        yaxis=_rows(names),
-    )
-
-
-def top(verdicts: pd.DataFrame, n: int = 15) -> View:
-    """The `n` sessions with the most flagged clicks, the worst on top; grey is what they clicked besides."""
-    worst, count = _most_flagged(verdicts, n)
-    names = worst[::-1]
-    shown = verdicts[verdicts["session_id"].isin(worst)] if len(worst) else verdicts.iloc[:0]
-    row = pd.Index(names).get_indexer(pd.Index(shown["session_id"])).astype(np.int64)
-    fraud = shown["fraud"].to_numpy(bool)
-    total = np.bincount(row, minlength=len(names))
-    flagged = np.bincount(row[fraud], minlength=len(names))
-    urls = [shown["url"].iloc[np.flatnonzero(row == i)].value_counts() for i in range(len(names))]
-    hover = [
-        f"<b>{label(name)}</b><br>{flagged[i]:,} of {_many(total[i], 'click')} flagged<br>"
-        f"{_many(len(urls[i]), 'URL')}, most often {label(urls[i].index[0], 72)}"
-        for i, name in enumerate(names)
-    ]
-    y = np.arange(len(names), dtype=np.float64)
+    champion, other = compared["champion"].to_numpy(bool), compared["challenger"].to_numpy(bool)
+    number, width_us, x = bins_of(epoch_us(compared["ts"]), span_us)
+    up, down = other & ~champion, champion & ~other
+    per_s = 1e6 / width_us
+    ups = np.bincount(number[up], minlength=len(x)) * per_s
+    downs = np.bincount(number[down], minlength=len(x)) * per_s
+    bars = {"x": x, "width": width_us / 1e3}
+    n = len(compared)
+    counts = f"{int(up.sum()):,} clicks flagged by it only, {int(down.sum()):,} by the running rule only"
     return View(
         traces={
-            "flagged": {"x": flagged.astype(np.float64), "y": y, "hovertext": hover},
-            "good": {"x": (total - flagged).astype(np.float64), "y": y, "hovertext": hover},
+            "challenger": {**bars, "y": ups, "customdata": ups},
+            "champion": {**bars, "y": -downs, "customdata": downs},
         },
-        title="Most flagged sessions",
-        detail=_many(int(verdicts["fraud"].sum()), "click") if count else "",
-        empty="" if count else _NONE_FLAGGED if len(verdicts) else _WAITING,
-        yaxis=_rows(names),
+        title=f"Shadow: {label(challenger.rule_id)}",
+        detail=counts if n else "",
+        empty="" if n else WAITING,
+        yaxis=_mirrored(float(max(ups.max(initial=0), downs.max(initial=0)))),
     )
+
+
+def rule_changes(verdicts: pd.DataFrame) -> list[tuple[int, str]]:
+    """When each rule took over from another: event time in µs, and the rule's id, oldest first.
+
+    The time is that of the first clicks which the rule judged: their median, as some of them are late.
+    """
+    numbers, rules = pd.factorize(verdicts["rule_id"])
+    if len(rules) < 2:
+        return []
+    first = np.flatnonzero(~verdicts["revised"].to_numpy(bool))
+    judged = verdicts["judged_at"].dt.as_unit("ms").to_numpy("datetime64[ms]")[first]
+    order = first[np.argsort(judged, kind="stable")]
+    begins = np.flatnonzero(np.diff(numbers[order])) + 1
+    ends = np.append(begins[1:], len(order))
+    ts_us = epoch_us(verdicts["ts"])[order]
+    return [
+        (int(np.median(ts_us[begin : min(end, begin + _FIRST)])), str(rules[numbers[order[begin]]]))
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
+    ]
 
 
 def bins_of(ts_us: Ints, span_us: tuple[int, int] | None) -> tuple[Ints, int, list[str]]:
@@ -241,33 +200,16 @@ def bins_of(ts_us: Ints, span_us: tuple[int, int] | None) -> tuple[Ints, int, li
     return ts_us // width_us - first, width_us, iso(np.arange(first, last + 1) * width_us + width_us // 2)
 
 
-def _most_flagged(verdicts: pd.DataFrame, n: int) -> tuple[npt.NDArray[np.object_], int]:
-    """The `n` sessions with the most flagged clicks, worst first (ties by name), and the number of all."""
-    counts = verdicts.loc[verdicts["fraud"].to_numpy(bool), "session_id"].value_counts()
-    worst = counts.index.to_numpy(object)[np.lexsort((counts.index.to_numpy(object).astype(str), -counts.to_numpy()))]
-    return worst[:n], len(counts)
-
-
-def _last_of_each(row: Ints, fraud: npt.NDArray[np.bool_], ts_us: Ints) -> Ints:
-    """Indices of the last click of each (row, mark, bucket of time), by time: at most `MAX_POINTS`."""
-    buckets = max(MAX_POINTS // (2 * (int(row.max()) + 1)) - 1, 1)
-    bucket_us = -(-(int(ts_us[-1]) - int(ts_us[0]) + 1) // buckets)
-    key = pd.DataFrame({"row": row, "fraud": fraud, "bucket": ts_us // bucket_us})
-    return np.flatnonzero(~key.duplicated(keep="last").to_numpy())
-
-
-def _rows(names: npt.NDArray[np.object_]) -> dict[str, Any]:
-    """A value axis with one named row a session, filled from the top; a row is at most 1/8 of the panel."""
-    n = len(names)
+def _mirrored(most: float) -> dict[str, object]:
+    """An axis with zero in the middle that says how many, below as above."""
+    most = max(most, 1.0)
+    step = 10 ** np.floor(np.log10(most))
+    tick = float(step * max(f for f in (1, 2, 5) if f * step <= most))
     return {
-        "tickvals": list(range(n)),
-        "ticktext": [label(name, 22) for name in names],
-        "range": [n - 0.5 - max(n, 8), n - 0.5],
+        "range": [-1.15 * most, 1.15 * most],
+        "tickvals": [-tick, 0, tick],
+        "ticktext": [f"{tick:g}", "0", f"{tick:g}"],
     }
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _every(width_s: float) -> str:

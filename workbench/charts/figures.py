@@ -1,8 +1,8 @@
-"""Plotly figures of verdicts: pure functions and their one look. The chart that moves is in `live_chart`.
+"""Plotly figures of verdicts: pure functions and their one look. The chart that moves is in `live`.
 
 Every figure takes a frame of verdicts (`click_id`, `session_id`, `url`, `ts`, `fraud`, `clicks_in_window`,
 `revised`, `rule_id`, `judged_at`, `latency_ms`), in any order, and holds a bounded number of points however
-long the frame is; `chart_data` reduces it, `chart_style` has the colours. Times are event times in UTC.
+long the frame is; `data` and `sessions` reduce it, `style` has the colours. Times are event times in UTC.
 """
 
 from __future__ import annotations
@@ -14,24 +14,18 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.charts import data as chart_data
-from workbench.charts import shadow as chart_shadow
-from workbench.charts.data import View
-from workbench.charts.style import BESIDE_SHADOW, CONFIG, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
+from workbench.charts.data import View, differences, epoch_us, iso, latency_view, rates_view
+from workbench.charts.sessions import timeline_view, top_view
+from workbench.charts.style import BESIDE_SHADOW, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
 from workbench.charts.widget import Chart
 from workbench.rule import Rule
-from workbench.text import label
 
 __all__ = [
-    "CONFIG",
-    "TEMPLATE",
     "apply",
     "clicks_per_second",
-    "label",
     "latency",
     "overview",
     "session_timeline",
-    "shadow",
     "shadow_view",
     "skeleton",
     "top_sessions",
@@ -48,9 +42,8 @@ def skeleton(
     places: Mapping[str, Place] | None = None,
 ) -> AnyFigure:
     """Put the empty panels into an empty figure or figure widget: one fills it, four or five make the overview."""
-    whole = ((0.0, 1.0), (0.0, 1.0))
     if len(panels) == 1:
-        places = {panels[0]: whole}
+        places = {panels[0]: ((0.0, 1.0), (0.0, 1.0))}
     elif places is None:
         places = BESIDE_SHADOW if "shadow" in panels else OVERVIEW
     layout: dict[str, Any] = {
@@ -114,18 +107,18 @@ def views(
 ) -> dict[str, View]:
     """Reduce a frame of verdicts to what each panel shows. `span_us` since the epoch fixes the time axis."""
     reduce = {
-        "rates": lambda: chart_data.rates(verdicts, span_us),
-        "latency": lambda: chart_data.latency(verdicts, span_us),
-        "timeline": lambda: chart_data.timeline(verdicts, sessions),
-        "top": lambda: chart_data.top(verdicts, n),
+        "rates": lambda: rates_view(verdicts, span_us),
+        "latency": lambda: latency_view(verdicts, span_us),
+        "timeline": lambda: timeline_view(verdicts, sessions),
+        "top": lambda: top_view(verdicts, n),
     }
     shown = {name: reduce[name]() for name in panels}
-    ts_us = chart_data.epoch_us(verdicts["ts"])
+    ts_us = epoch_us(verdicts["ts"])
     # A trace without times would begin in 1970, and the axis with it.
     span = span_us or ((int(ts_us.min()), int(ts_us.max())) if len(ts_us) else ())
     for name, view in shown.items():
         if "span" in PANELS[name].traces:
-            view.traces["span"] = {"x": chart_data.iso(np.array(span, np.int64))}
+            view.traces["span"] = {"x": iso(np.array(span, np.int64))}
     return shown
 
 
@@ -150,9 +143,9 @@ def apply(figure: go.Figure, shown: Mapping[str, View]) -> None:
 
 def shadow_view(compared: pd.DataFrame, challenger: Rule, span_us: tuple[int, int] | None = None) -> dict[str, View]:
     """Reduce what `shadow.compare` made to the panel that shows where the rules differ."""
-    view = chart_shadow.differences(compared, challenger, span_us)
+    view = differences(compared, challenger, span_us)
     if span_us:
-        view.traces["span"] = {"x": chart_data.iso(np.array(span_us))}
+        view.traces["span"] = {"x": iso(np.array(span_us))}
     return {"shadow": view}
 
 
@@ -180,13 +173,6 @@ def top_sessions(verdicts: pd.DataFrame, n: int = 15) -> Chart:
 def latency(verdicts: pd.DataFrame) -> Chart:
     """From click (event time) to verdict (Kafka timestamp) in ms: p50 and p99 by second, on a log scale."""
     return _figure(verdicts, "latency")
-
-
-def shadow(compared: pd.DataFrame, challenger: Rule) -> Chart:
-    """Where a challenger's rule differs from the running one: `compared` is what `Shadow.frame` gives."""
-    figure = skeleton(Chart(), ["shadow"])
-    apply(figure, shadow_view(compared, challenger))
-    return figure
 
 
 def overview(verdicts: pd.DataFrame, sessions: int = 20, n: int = 15) -> Chart:

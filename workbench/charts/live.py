@@ -1,4 +1,4 @@
-"""The chart that moves: one Plotly widget, one thread that refreshes it. What it draws is in `charts`."""
+"""The chart that moves: one Plotly widget, one thread that refreshes it. What it draws is in `figures`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from workbench.charts import data as chart_data
-from workbench.charts import figures as charts
-from workbench.charts import style as chart_style
-from workbench.charts.data import View, epoch_us
-from workbench.charts.shadow import rule_changes
-from workbench.charts.style import OVERVIEW
+from workbench.charts.data import COLUMNS, View, epoch_us, iso, rule_changes
+from workbench.charts.figures import apply, shadow_view, skeleton, views
+from workbench.charts.style import FLAGGED, INK, OVERVIEW
 from workbench.charts.widget import Chart, SharedFigure, StaticFigure
 from workbench.machine.extras import extra
 from workbench.rule import Rule
@@ -37,12 +34,12 @@ class Feed(Protocol):
     """Anything that can say, at any moment and without blocking for long, which verdicts it holds."""
 
     def frame(self) -> pd.DataFrame:
-        """The verdicts, newest included: the frame `charts` takes."""
+        """The verdicts, newest included: the frame that `figures` takes."""
         ...
 
 
 class LiveChart:
-    """`charts.overview` of a feed's last `window_s` seconds, refreshed `hz` times a second.
+    """`figures.overview` of a feed's last `window_s` seconds, refreshed `hz` times a second.
 
     The window ends now while clicks keep coming, and at the newest click when they are older than that (a
     recording). The chart shows itself at the end of a cell, by `show()` or by `run(seconds)`; `stop()`
@@ -70,7 +67,7 @@ class LiveChart:
         self._feed, self._period_s, self._window_us, self._clock = feed, 1 / hz, round(window_s * 1e6), clock
         self._challenger = challenger
         panels = [*OVERVIEW, *(["shadow"] if challenger else [])]
-        self._widget = charts.skeleton(SharedFigure("Live chart"), panels)
+        self._widget = skeleton(SharedFigure("Live chart"), panels)
         self._widget.add_annotation(
             name="error",
             xref="paper",
@@ -85,11 +82,11 @@ class LiveChart:
             align="left",
             visible=False,
             bgcolor="#FDECE3",
-            bordercolor=chart_style.FLAGGED,
+            bordercolor=FLAGGED,
             borderpad=4,
         )
         nothing = _no_verdicts()
-        charts.apply(self._widget, charts.views(nothing) | self._shadow(nothing, None))
+        apply(self._widget, views(nothing) | self._shadow(nothing, None))
         self._marks: deque[tuple[int, str]] = deque(maxlen=_MARKS)
         self._handles: list[DisplayHandle] = []
         self._stopping = threading.Event()
@@ -180,12 +177,12 @@ class LiveChart:
             raise failed
         frame = self._feed.frame()
         recent, span_us = self._window(frame)
-        shown = charts.views(recent, span_us=span_us) | self._shadow(frame, span_us)
+        shown = views(recent, span_us=span_us) | self._shadow(frame, span_us)
         low_us, high_us = span_us or (0, 0)
         marks = [*self._marks, *rule_changes(recent)]
         marks = [mark for mark in marks if low_us <= mark[0] <= high_us][-_MARKS:]
         with self._widget.lock, self._widget.batch_update():
-            charts.apply(self._widget, shown)
+            apply(self._widget, shown)
             self._widget.layout.shapes = [
                 line for mark in marks for line in _lines(*mark, middle_us=(low_us + high_us) // 2)
             ]
@@ -201,7 +198,7 @@ class LiveChart:
         # A recording is over: its last second is whole, not unfinished.
         end = max(now, newest) if newest > now - self._window_us else (newest // 1_000_000 + 1) * 1_000_000
         start = end - self._window_us
-        return frame.loc[ts_us > start, list(chart_data.COLUMNS)], (start, end)
+        return frame.loc[ts_us > start, list(COLUMNS)], (start, end)
 
     def _shadow(self, frame: pd.DataFrame, span_us: tuple[int, int] | None) -> dict[str, View]:
         if self._challenger is None:
@@ -210,7 +207,7 @@ class LiveChart:
         since = span_us[0] if span_us else 0
         # The window of the chart's first click reaches further back than the chart does.
         compared = compare(frame[ts_us > since - self._challenger.window_us], self._challenger)
-        return charts.shadow_view(compared[epoch_us(compared["ts"]) > since], self._challenger, span_us)
+        return shadow_view(compared[epoch_us(compared["ts"]) > since], self._challenger, span_us)
 
     def _keep_updating(self) -> None:
         while True:
@@ -242,7 +239,7 @@ class LiveChart:
 
 def _lines(at_us: int, text: str, *, middle_us: int) -> list[dict[str, Any]]:
     """A line across each time panel on the left; the words on the upper one, on the side that has room."""
-    (at,) = chart_data.iso(np.array([at_us]))
+    (at,) = iso(np.array([at_us]))
     line = {
         "type": "line",
         "xref": "x",
@@ -250,7 +247,7 @@ def _lines(at_us: int, text: str, *, middle_us: int) -> list[dict[str, Any]]:
         "x1": at,
         "y0": 0,
         "y1": 1,
-        "line": {"color": chart_style.INK, "width": 1.5, "dash": "dash"},
+        "line": {"color": INK, "width": 1.5, "dash": "dash"},
     }
     words = {
         "text": label(text),
@@ -265,4 +262,4 @@ def _lines(at_us: int, text: str, *, middle_us: int) -> list[dict[str, Any]]:
 
 
 def _no_verdicts() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in chart_data.COLUMNS.items()})
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})

@@ -46,12 +46,12 @@ def tune(args: Namespace) -> int:
 def _by_spark(args: Namespace, windows: list[timedelta], thresholds: list[int], cost: Cost, bots: list[str]) -> Surface:
     from workbench.clicks.files import read_mapping
     from workbench.spark.session import stop_spark
-    from workbench.tuning import on_spark as tuning_spark
+    from workbench.tuning import on_spark
 
     if args.format not in (None, "csv", "parquet"):
         raise ClickError(f"--spark reads csv and parquet: got {args.format!r}; leave --spark out")
     try:
-        found = tuning_spark.surface(
+        found = on_spark.surface(
             args.file,
             windows,
             thresholds,

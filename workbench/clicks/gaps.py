@@ -1,4 +1,4 @@
-"""How long before each click the earlier ones lie: the arithmetic of tuning on NumPy arrays. No frames, no Spark.
+"""How long before each click the earlier ones lie: the arithmetic of tuning on arrays. No frames, no Spark.
 
 The gap of a click at a threshold is the time since the (threshold − 1)-th click before it, of the same session and
 URL; clicks at one microsecond look back from the last of them. A click is flagged when its gap is shorter than the
@@ -7,24 +7,30 @@ window: so one look back for each threshold answers for all windows, and a highe
     s   0....1....2....3....4....5
         a         b    c         d      gaps of d at the thresholds 1 to 4: 0 s, 2 s, 3 s, 5 s
 
-Nothing of the workbench is imported here: Spark sends this module to its workers as it is.
+Nothing of the workbench is imported here: Spark sends this module to its workers as it is, and they call
+`tally_batches`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-__all__ = ["NEVER", "Bins", "Moments", "Tally"]
+__all__ = ["NEVER", "SCHEMA", "Bins", "Moments", "Tally", "tally_batches"]
 
 Ints = npt.NDArray[np.int64]
 
 NEVER: Final = np.iinfo(np.int64).max
 """The gap of a click that has too few clicks before it."""
+
+SCHEMA: Final = "place int, flagged long, hits long, sessions long"
+"""What `tally_batches` gives: one for each place in the flattened surface, and at -1 the totals."""
 
 _CELLS: Final = 1 << 16
 _MOST_STEPS: Final = 4
@@ -194,3 +200,62 @@ class Tally:
     def _flush(self, least: Ints) -> None:
         for place in np.flatnonzero(least < self._limit).tolist():
             self._sessions[place, self._bins(least[place : place + 1])[0]] += 1
+
+
+def tally_batches(
+    batches: Iterable[pa.RecordBatch], windows_us: list[int], thresholds: list[int]
+) -> Iterator[pa.RecordBatch]:
+    """Count what every window and threshold flags of clicks that come in Arrow batches.
+
+    However many clicks a session has, a batch and as many moments as the highest threshold are held at once.
+
+    Parameters
+    ----------
+    batches
+        Sorted by session_id, url and us, with those columns and clicks and fraud (how many there are at that
+        microsecond). No session may be in two calls.
+    windows_us, thresholds
+        As for `Tally`.
+
+    Yields
+    ------
+    One batch of the columns of SCHEMA.
+    """
+    tally, most = Tally(windows_us, thresholds), thresholds[-1]
+    totals = np.zeros(3, np.int64)
+    kept: list[Ints] = [np.empty(0, np.int64)] * 5
+    ends: dict[str, Any] = {}
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        new_session = _changes(batch.column("session_id"), ends.get("session_id"))
+        new_url = new_session | _changes(batch.column("url"), ends.get("url"))
+        ends = {name: batch.column(name)[-1:] for name in ("session_id", "url")}
+        us, clicks, fraud = (batch.column(name).to_numpy().astype(np.int64) for name in ("us", "clicks", "fraud"))
+        totals += (clicks.sum(), fraud.sum(), new_session.sum())
+        session, url = (
+            (before[-1] if before.size else 0) + np.cumsum(new)
+            for before, new in zip(kept, (new_session, new_url), strict=False)
+        )
+        since = kept[0].size
+        kept = [np.concatenate(pair) for pair in zip(kept, (session, url, us, clicks, fraud), strict=True)]
+        tally.add(Moments.of(kept[0], kept[1], kept[2], kept[3], kept[4], most), since, goes_on=not new_session[0])
+        kept = [array[-most:].copy() for array in kept]  # not a view, which would keep the batch
+    tally.close()
+    places = np.arange(-1, len(windows_us) * len(thresholds), dtype=np.int32)
+    counts = (tally.flagged, tally.hits, tally.sessions)
+    columns = [np.append(total, count.ravel()) for total, count in zip(totals, counts, strict=True)]
+    yield pa.RecordBatch.from_arrays([pa.array(column) for column in (places, *columns)], names=_names())
+
+
+def _names() -> list[str]:
+    return [column.split()[0] for column in SCHEMA.split(", ")]
+
+
+def _changes(column: pa.Array, before: pa.Array | None) -> Any:
+    """Which values are not the one before. Shape (n,), booleans."""
+    changed = np.ones(len(column), np.bool_)
+    changed[1:] = pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+    if before is not None:
+        changed[0] = column[0].as_py() != before[0].as_py()
+    return changed

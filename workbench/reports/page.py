@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from plotly.offline import get_plotlyjs
 
-from workbench.charts.figures import CONFIG
+from workbench.charts.style import CONFIG
 from workbench.errors import ReportError
 from workbench.machine.extras import extra
 from workbench.text import first_line

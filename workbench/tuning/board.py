@@ -1,6 +1,6 @@
 """The tuning board: sliders, a heat map to click and four linked charts in a notebook, and a button that applies.
 
-What it draws is in `tuning_charts`, what it counts in `tuning`.
+What it draws is in `figures`, what it counts in `surface`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import pandas as pd
 
+from workbench.charts.figures import apply
 from workbench.charts.style import FLAGGED, MUTED
 from workbench.charts.widget import Chart, SharedFigure, StaticFigure
 from workbench.clicks.order import ClickOrder, order
@@ -21,10 +22,10 @@ from workbench.clicks.visitors import BOT_LABELS
 from workbench.errors import WorkbenchError
 from workbench.machine.extras import extra
 from workbench.rule import Rule
-from workbench.tuning import figures as tuning_charts
-from workbench.tuning import views as tuning_views
+from workbench.tuning.figures import skeleton, views
 from workbench.tuning.style import METRICS
 from workbench.tuning.surface import Cost, Surface, changes, surface
+from workbench.tuning.views import NO_LABELS, default_metric, short_window
 
 with extra("lab"):
     import ipywidgets
@@ -92,7 +93,7 @@ class TuningBoard:
         self.rule = rule or (self.surface.best() if self.surface.fraud else self.current)
         self._lock, self._moving = threading.RLock(), False
         self._applying: threading.Thread | None = None
-        self._figure = tuning_charts.skeleton(SharedFigure("Tuning board"))
+        self._figure = skeleton(SharedFigure("Tuning board"))
         self._make_controls()
         self._draw(cells=True)
         self._figure.data[0].on_click(self._cell_clicked)
@@ -139,7 +140,7 @@ class TuningBoard:
 
     def _make_controls(self) -> None:
         wide = ipywidgets.Layout(width="340px")
-        spans = [(tuning_views.short(window), window) for window in self.surface.windows]
+        spans = [(short_window(window), window) for window in self.surface.windows]
         self._window = ipywidgets.SelectionSlider(
             options=spans, value=self.rule.window, description="Window", layout=wide
         )
@@ -148,7 +149,7 @@ class TuningBoard:
             options=counts, value=self.rule.threshold, description="Threshold", layout=wide
         )
         shown = [(of.title, name) for name, of in METRICS.items() if self.surface.labelled or not of.labelled]
-        first = tuning_views.default_metric(self.surface)
+        first = default_metric(self.surface)
         self._metric = ipywidgets.Dropdown(
             options=shown, value=first, description="Colour", layout=ipywidgets.Layout(width="220px")
         )
@@ -184,21 +185,21 @@ class TuningBoard:
     def _draw(self, *, cells: bool = False) -> None:
         """Bring all charts, sliders and numbers to the chosen rule; the cells only when they change."""
         with self._lock:
-            shown = tuning_charts.views(
+            shown = views(
                 self.surface, self._clicks, self.changes, self.rule, self.current, self._metric.value, cells=cells
             )
             with self._figure.lock, self._figure.batch_update():
-                tuning_charts.apply(self._figure, shown)
+                apply(self._figure, shown)
             self._moving = True
             try:
                 self._window.value, self._threshold.value = self.rule.window, self.rule.threshold
             finally:
                 self._moving = False
-            self._numbers.value = self._told()
+            self._numbers.value = self._rule_table()
             if not self._busy():
                 self._say_state()
 
-    def _told(self) -> str:
+    def _rule_table(self) -> str:
         """The chosen and the current rule, number by number, as an HTML table."""
         forms = {"flagged_clicks": ("flagged clicks", ",d"), "flagged_sessions": ("sessions", ",d")}
         if self.surface.labelled:
@@ -208,10 +209,10 @@ class TuningBoard:
         rows = [f"<tr style='color:{MUTED}'><td></td><td></td>{head}</tr>"]
         for name, rule, weight in (("chosen", self.rule, 600), ("current", self.current, 400)):
             values = [(getattr(self.surface.at(rule), number), form) for number, (_, form) in forms.items()]
-            told = "".join(f"{cell}{'none' if value is None else format(value, form)}</td>" for value, form in values)
+            cells = "".join(f"{cell}{'none' if value is None else format(value, form)}</td>" for value, form in values)
             first = f"<td style='color:{MUTED}'>{name}</td>{cell}{rule.rule_id}</td>"
-            rows.append(f"<tr style='font-weight:{weight}'>{first}{told}</tr>")
-        note = "" if self.surface.labelled else f"<span style='color:{MUTED}'>{tuning_views.NO_LABELS}</span>"
+            rows.append(f"<tr style='font-weight:{weight}'>{first}{cells}</tr>")
+        note = "" if self.surface.labelled else f"<span style='color:{MUTED}'>{NO_LABELS}</span>"
         return f"<table style='line-height:1.5'>{''.join(rows)}</table>{note}"
 
     def _busy(self) -> bool:
@@ -241,18 +242,18 @@ class TuningBoard:
         began = time.monotonic()
         try:
             self.handle.apply(rule)
-            said = f"<b>{rule.rule_id}</b> judges now; that took {time.monotonic() - began:.1f} s.", _GREEN
+            outcome = f"<b>{rule.rule_id}</b> judges now; that took {time.monotonic() - began:.1f} s.", _GREEN
         except WorkbenchError as error:
-            said = f"<b>Not applied:</b> {html.escape(str(error))}", FLAGGED
+            outcome = f"<b>Not applied:</b> {html.escape(str(error))}", FLAGGED
         # Whatever it is, it must reach the one who pressed the button.
         except Exception as error:  # noqa: BLE001
-            said = f"<b>Not applied:</b> {html.escape(f'{type(error).__name__}: {error}')}", FLAGGED
+            outcome = f"<b>Not applied:</b> {html.escape(f'{type(error).__name__}: {error}')}", FLAGGED
         with self._lock:
             self._applying = None
-            if said[1] == _GREEN:
+            if outcome[1] == _GREEN:
                 self.current = rule
             self._draw()
-            self._say(*said)
+            self._say(*outcome)
 
     def _ipython_display_(self) -> None:
         with self._figure.lock:

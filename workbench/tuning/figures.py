@@ -10,19 +10,17 @@ from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
-import plotly.graph_objects as go
 
-from workbench.charts import figures as charts
+from workbench.charts import figures
 from workbench.charts.data import View
-from workbench.charts.figures import AnyFigure
 from workbench.charts.widget import Chart
 from workbench.clicks.order import ClickOrder
 from workbench.rule import Rule
-from workbench.tuning import views as tuning_views
 from workbench.tuning.style import PANELS, PLACES
 from workbench.tuning.surface import Surface
+from workbench.tuning.views import changes_view, gaps_view, heat_view, tradeoff_view
 
-__all__ = ["apply", "changed_sessions", "gap_distribution", "heat_map", "overview", "skeleton", "tradeoff", "views"]
+__all__ = ["changed_sessions", "gap_distribution", "heat_map", "overview", "skeleton", "tradeoff", "views"]
 
 _SESSIONS_SHOWN: Final = 12
 
@@ -30,25 +28,25 @@ _SESSIONS_SHOWN: Final = 12
 def heat_map(surface: Surface, chosen: Rule, metric: str | None = None, current: Rule | None = None) -> Chart:
     """One number of every window and threshold, with the chosen rule marked.
 
-    metric: one of tuning_style.METRICS; None takes F1 with labels and the share of flagged clicks without. Raises
+    metric: one of style.METRICS; None takes F1 with labels and the share of flagged clicks without. Raises
     RuleError for another one, or one that takes labels when there are none.
     """
-    return _figure({"heat": tuning_views.heat(surface, chosen, metric, current)})
+    return _figure({"heat": heat_view(surface, chosen, metric, current)})
 
 
 def tradeoff(surface: Surface, chosen: Rule, current: Rule | None = None) -> Chart:
     """Precision against recall, one curve a threshold as the window grows; without labels flagged clicks by window."""
-    return _figure({"tradeoff": tuning_views.tradeoff(surface, chosen, current)})
+    return _figure({"tradeoff": tradeoff_view(surface, chosen, current)})
 
 
 def gap_distribution(clicks: ClickOrder, chosen: Rule) -> Chart:
     """How long before each click the (threshold − 1)-th one before it lies, by label: what a window cuts through."""
-    return _figure({"gaps": tuning_views.gaps(clicks, chosen)})
+    return _figure({"gaps": gaps_view(clicks, chosen)})
 
 
 def changed_sessions(changes: pd.DataFrame, sessions: int = _SESSIONS_SHOWN) -> Chart:
     """The sessions of `tuning.changes` with most flagged clicks, newly flagged or no longer."""
-    return _figure({"changes": tuning_views.changes(changes, sessions)})
+    return _figure({"changes": changes_view(changes, sessions)})
 
 
 def overview(
@@ -70,16 +68,16 @@ def views(
 ) -> dict[str, View]:
     """What each panel of the overview shows. cells: False leaves those of the heat map as they are drawn."""
     return {
-        "heat": tuning_views.heat(surface, chosen, metric, current, cells=cells),
-        "tradeoff": tuning_views.tradeoff(surface, chosen, current),
-        "gaps": tuning_views.gaps(clicks, chosen),
-        "changes": tuning_views.changes(changes, _SESSIONS_SHOWN),
+        "heat": heat_view(surface, chosen, metric, current, cells=cells),
+        "tradeoff": tradeoff_view(surface, chosen, current),
+        "gaps": gaps_view(clicks, chosen),
+        "changes": changes_view(changes, _SESSIONS_SHOWN),
     }
 
 
-def skeleton(figure: AnyFigure, panels: Sequence[str] = tuple(PANELS)) -> AnyFigure:
+def skeleton(figure: figures.AnyFigure, panels: Sequence[str] = tuple(PANELS)) -> figures.AnyFigure:
     """Put the empty panels into an empty figure or figure widget."""
-    charts.skeleton(figure, panels, PANELS, PLACES)
+    figures.skeleton(figure, panels, PANELS, PLACES)
     if len(panels) > 1:
         (_, right), (bottom, top) = PLACES["heat"]
         bar = {"x": right + 0.01, "y": (bottom + top) / 2, "len": top - bottom, "xpad": 0, "ypad": 0}
@@ -88,12 +86,7 @@ def skeleton(figure: AnyFigure, panels: Sequence[str] = tuple(PANELS)) -> AnyFig
     return figure
 
 
-def apply(figure: go.Figure, shown: dict[str, View]) -> None:
-    """Fill a `skeleton` with views, trace by trace in place."""
-    charts.apply(figure, shown)
-
-
 def _figure(shown: dict[str, View]) -> Chart:
     figure = skeleton(Chart(), tuple(shown))
-    apply(figure, shown)
+    figures.apply(figure, shown)
     return figure

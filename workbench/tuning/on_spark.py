@@ -1,7 +1,7 @@
 """The tuning surface of files larger than memory, by Spark as a batch. It equals `tuning.surface` of the same clicks.
 
-Spark reads, sorts and spills; each partition then passes its clicks, in order and batch by batch, to `gap_batches`,
-which counts with NumPy. No step holds a session or a partition in memory.
+Spark reads, sorts and spills; each partition then passes its clicks, in order and batch by batch, to `gaps`, which
+counts with NumPy. No step holds a session or a partition in memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from workbench.clicks.visitors import BOT_LABELS
 from workbench.durations import MICROSECOND
 from workbench.errors import ClickError
 from workbench.text import quote
-from workbench.tuning import gap_batches
 from workbench.tuning.surface import Cost, Surface, grid
 
 if TYPE_CHECKING:
@@ -94,11 +93,9 @@ def surface(
         told.append(F.count_if(~F.col("bad") & F.col("fraud").isNull()).alias("unlabelled"))
         clicks = clicks.observe(seen, *told).where(~F.col("bad"))
         moments = _moments(clicks, max(_LEAST_PARTITIONS, raw.rdd.getNumPartitions()))
-        count = partial(
-            gap_batches.tally_batches, windows_us=[span // MICROSECOND for span in spans], thresholds=list(counts)
-        )
+        count = partial(gaps.tally_batches, windows_us=[span // MICROSECOND for span in spans], thresholds=list(counts))
         with _sent_along(), _watched(spark, progress):
-            tallied = moments.mapInArrow(count, gap_batches.SCHEMA).groupBy("place").sum().toPandas()
+            tallied = moments.mapInArrow(count, gaps.SCHEMA).groupBy("place").sum().toPandas()
     except PySparkException as error:
         raise ClickError(f"cannot read {path}: {quote(str(error).splitlines()[0])}; check path and format") from error
 
@@ -207,16 +204,14 @@ def _moments(clicks: DataFrame, partitions: int) -> DataFrame:
 
 @contextlib.contextmanager
 def _sent_along() -> Iterator[None]:
-    """Let Spark send the counting modules to its workers: a cluster's need not have the workbench."""
+    """Let Spark send the module that counts to its workers: a cluster's need not have the workbench."""
     from pyspark import cloudpickle
 
-    for module in (gaps, gap_batches):
-        cloudpickle.register_pickle_by_value(module)
+    cloudpickle.register_pickle_by_value(gaps)
     try:
         yield
     finally:
-        for module in (gaps, gap_batches):
-            cloudpickle.unregister_pickle_by_value(module)
+        cloudpickle.unregister_pickle_by_value(gaps)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""How the tuning charts look: their panels, places and colour scales, apart from the data. Drawing: `tuning_charts`."""
+"""How the tuning charts look: their panels, places and colour scales, apart from the data. Drawing: `figures`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tuning: what every window and threshold would flag of recorded clicks, and how well. No files, charts or Spark.
 
 One sort of the clicks answers for all windows and thresholds (see `gaps`); each answer equals `rule.flag`. With labels
-there are precision, recall, F1 and a cost, as in `evaluation`; without, only how much each rule flags.
+there are precision, recall, F1 and a cost, as in `verdicts.evaluation`; without, only how much each rule flags.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ class Surface:
             raise RuleError(f"{rule.rule_id} is not on the grid: add its window and threshold to those that are tried")
         place = self.windows.index(rule.window), self.thresholds.index(rule.threshold)
         shares = (self.flagged_share, self.precision, self.recall, self.f1, self.cost)
-        told = [None if np.isnan(values[place]) else float(values[place]) for values in shares]
-        return Outcome(rule, int(self.flagged_clicks[place]), int(self.flagged_sessions[place]), *told)
+        quality = [None if np.isnan(values[place]) else float(values[place]) for values in shares]
+        return Outcome(rule, int(self.flagged_clicks[place]), int(self.flagged_sessions[place]), *quality)
 
     def best(self, by: Literal["f1", "cost"] = "f1") -> Rule:
         """The rule with the highest F1 or the lowest cost; among equals the one that flags the fewest clicks.
@@ -174,7 +174,7 @@ def surface(
 ) -> Surface:
     """Count what every window and threshold flags.
 
-    clicks: as `click_order.order` takes them. windows, thresholds: as a Rule takes them, in any order. cost: what
+    clicks: as `clicks.order.order` takes them. windows, thresholds: as a Rule takes them, in any order. cost: what
     mistakes cost. bots: the labels that mean fraud.
 
     >>> ts = pd.to_datetime([0, 1, 2, 30], unit="s", utc=True)

@@ -1,4 +1,4 @@
-"""What the tuning charts show, as bounded arrays. No Plotly here: `tuning_charts` draws it."""
+"""What the tuning charts show, as bounded arrays. No Plotly here: `figures` draws it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ from workbench.text import label
 from workbench.tuning.style import METRICS
 from workbench.tuning.surface import Outcome, Surface
 
-__all__ = ["NO_LABELS", "changes", "default_metric", "describe", "gaps", "heat", "short", "tradeoff"]
+__all__ = [
+    "NO_LABELS",
+    "changes_view",
+    "default_metric",
+    "describe",
+    "gaps_view",
+    "heat_view",
+    "short_window",
+    "tradeoff_view",
+]
 
 NO_LABELS: Final = "no labels: how much is flagged, not how well"
 _LINES: Final = 12
@@ -34,7 +43,7 @@ def default_metric(surface: Surface) -> str:
     return "f1" if surface.fraud else "flagged_share"
 
 
-def heat(
+def heat_view(
     surface: Surface, chosen: Rule, metric: str | None = None, current: Rule | None = None, *, cells: bool = True
 ) -> View:
     """One number of every rule as cells, the chosen and the current rule as points. cells: False leaves them out."""
@@ -44,31 +53,30 @@ def heat(
     of = METRICS[name]
     if of.labelled and not surface.labelled:
         raise RuleError(f"{name} takes labelled clicks, and these have no labels: choose 'flagged_share'")
-    told = surface.at(chosen)
-    value = getattr(told, name)
+    value = getattr(surface.at(chosen), name)
     detail = f"{chosen.rule_id}: {'none' if value is None else format(value, of.form)}"
 
     def place(one: Outcome) -> tuple[str, str]:
-        return short(one.rule.window), str(one.rule.threshold)
+        return short_window(one.rule.window), str(one.rule.threshold)
 
     return View(
         traces={
             "cells": _cells(surface, name) if cells else {},
-            "halo": {"x": [short(chosen.window)], "y": [str(chosen.threshold)]},
+            "halo": {"x": [short_window(chosen.window)], "y": [str(chosen.threshold)]},
             "chosen": _point(surface, chosen, place),
             "current": _point(surface, current, place),
         },
         title=of.title,
         detail=detail if surface.labelled else f"{detail} · {NO_LABELS}",
         yaxis={"categoryarray": [str(threshold) for threshold in surface.thresholds]},
-        xaxis={"categoryarray": [short(window) for window in surface.windows]},
+        xaxis={"categoryarray": [short_window(window) for window in surface.windows]},
     )
 
 
 def _cells(surface: Surface, name: str) -> dict[str, Any]:
     values: Floats = getattr(surface, name)
     return {
-        "x": [short(window) for window in surface.windows],
+        "x": [short_window(window) for window in surface.windows],
         "y": [str(threshold) for threshold in surface.thresholds],
         "z": values.T,
         "hovertext": [
@@ -80,7 +88,7 @@ def _cells(surface: Surface, name: str) -> dict[str, Any]:
     }
 
 
-def tradeoff(surface: Surface, chosen: Rule, current: Rule | None = None) -> View:
+def tradeoff_view(surface: Surface, chosen: Rule, current: Rule | None = None) -> View:
     """One curve for each of a dozen thresholds, as the window grows; that of the chosen rule apart."""
     labelled = bool(surface.fraud)
     seconds = [window.total_seconds() for window in surface.windows]
@@ -126,7 +134,7 @@ def tradeoff(surface: Surface, chosen: Rule, current: Rule | None = None) -> Vie
     )
 
 
-def gaps(clicks: ClickOrder, chosen: Rule) -> View:
+def gaps_view(clicks: ClickOrder, chosen: Rule) -> View:
     """Clicks by their gap at the chosen threshold, in bins of equal width on a logarithmic axis, and the window."""
     moments, window_s = clicks.moments, chosen.window.total_seconds()
     gap = moments.gaps(chosen.threshold)
@@ -167,7 +175,7 @@ def gaps(clicks: ClickOrder, chosen: Rule) -> View:
     )
 
 
-def changes(changed: pd.DataFrame, sessions: int) -> View:
+def changes_view(changed: pd.DataFrame, sessions: int) -> View:
     """The sessions with most flagged clicks that one rule alone flags: the gained ones on top, and half of each."""
     some, rest = (changed[changed["change"] == change] for change in ("gained", "lost"))
     shown = max(sessions - len(rest), (sessions + 1) // 2)
@@ -230,8 +238,8 @@ def _point(surface: Surface, rule: Rule | None, place: Any) -> dict[str, Any]:
     return {"x": [x], "y": [y], "hovertext": [describe(one)]}
 
 
-def short(window: timedelta) -> str:
-    """A window as short as it can be told: 1.5s rather than 1500ms, and no two windows alike."""
+def short_window(window: timedelta) -> str:
+    """A window as short as it can be written: 1.5s rather than 1500ms, and no two windows alike."""
     text, seconds = format_duration(window), window.total_seconds()
     return f"{seconds:.10g}s" if text.endswith("ms") and seconds > 1 else text
 

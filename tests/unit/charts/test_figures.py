@@ -16,10 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from verdict_frames import START, verdict_frame
 
-from workbench.charts import data as chart_data
 from workbench.charts import figures as charts
+from workbench.charts.data import MAX_BINS, iso
 from workbench.charts.live import LiveChart
+from workbench.charts.sessions import MAX_POINTS
+from workbench.charts.style import CONFIG
 from workbench.charts.widget import SharedFigure
+from workbench.text import label
 
 FIGURES: list[Callable[[pd.DataFrame], go.Figure]] = [
     charts.clicks_per_second,
@@ -144,7 +147,7 @@ def test_traffic_without_a_flagged_session_says_so() -> None:
 @pytest.mark.parametrize("rate", [0.0005, 0.01, 5_000.0])
 def test_a_long_frame_draws_a_bounded_number_of_points(figure: Any, rate: float) -> None:
     drawn_points = sum(len(trace.x) for trace in figure(verdict_frame(50_000, rate=rate)).data if trace.x is not None)
-    assert drawn_points <= chart_data.MAX_POINTS + 4 * (chart_data.MAX_BINS + 2) + 2 * 15 + 6
+    assert drawn_points <= MAX_POINTS + 4 * (MAX_BINS + 2) + 2 * 15 + 6
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -158,7 +161,7 @@ def test_text_from_the_data_reaches_no_label_unescaped(figure: Any) -> None:
 
 @given(st.text(max_size=200), st.integers(8, 60))
 def test_a_label_is_short_printable_and_free_of_markup(text: str, limit: int) -> None:
-    safe = charts.label(text, limit)
+    safe = label(text, limit)
     assert safe.isprintable()
     assert not set(safe) & set("<>$")
     plain = safe.replace("&#36;", "$").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
@@ -200,9 +203,9 @@ def test_the_upload_button_and_the_logo_are_off_in_a_widget_and_in_the_bundle_of
 ) -> None:
     monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")
     figure = charts.overview(verdict_frame(100))
-    assert figure._repr_mimebundle_()["application/vnd.plotly.v1+json"]["config"] == charts.CONFIG
+    assert figure._repr_mimebundle_()["application/vnd.plotly.v1+json"]["config"] == CONFIG
     widget = charts.skeleton(SharedFigure("A chart"))
-    assert widget.get_state()["_config"] == charts.CONFIG
+    assert widget.get_state()["_config"] == CONFIG
 
 
 def test_figures_of_others_keep_the_settings_that_they_have() -> None:
@@ -310,7 +313,7 @@ def test_a_mark_is_a_line_at_the_moment_it_was_made_with_its_text_escaped() -> N
     chart.mark("3 in 10s → <4>")
     chart.refresh()
     upper, lower = chart.figure().layout.shapes
-    assert upper.x0 == lower.x0 == chart_data.iso(np.array([round(clock_at(frame)() * 1e6)]))[0]
+    assert upper.x0 == lower.x0 == iso(np.array([round(clock_at(frame)() * 1e6)]))[0]
     assert upper.label.text == "3 in 10s → &lt;4&gt;"
 
 

@@ -9,10 +9,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from workbench.charts import figures as charts
 from workbench.errors import ReportError
 from workbench.reports import run as report
 from workbench.reports.page import to_html
+from workbench.text import label
 
 TESTS = Path(__file__).parents[2]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>$x$ \u202e & </script>"
@@ -242,7 +242,7 @@ def test_a_kernel_run_gives_a_report_that_draws_every_chart_without_any_network(
         assert tab.locator(".js-plotly-plot .main-svg").count() == 9
         assert tab.title() == "Report <1>"
         ticks = tab.locator(".js-plotly-plot").nth(1).locator(".ytick text").all_text_contents()
-        assert ticks == [charts.label(HOSTILE, 22).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")]
+        assert ticks == [label(HOSTILE, 22).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")]
         titles = tab.evaluate("Array.from(document.querySelectorAll('.modebar-btn'), b => b.dataset.title)")
         assert titles
         assert not [title for title in titles if "loud" in title or "Produced" in title]

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from verdict_frames import verdict_frame
 
-from workbench.charts import data as chart_data
 from workbench.charts import figures as charts
+from workbench.charts.data import iso, rule_changes
 from workbench.charts.live import LiveChart
-from workbench.charts.shadow import rule_changes
 from workbench.rule import Rule, judge
 from workbench.verdicts.shadow import Shadow, compare
 
@@ -65,7 +65,8 @@ def test_the_chart_has_the_differences_of_each_second_up_and_down() -> None:
     frame = verdict_frame(4_000, rate=100)
     challenger = Rule("3s", 6)
     compared = compare(frame, challenger)
-    figure = charts.shadow(compared, challenger)
+    figure = charts.skeleton(go.Figure(), ["shadow"])
+    charts.apply(figure, charts.shadow_view(compared, challenger))
     second = frame["ts"].dt.floor("s")
     up = (compared["challenger"] & ~compared["champion"]).groupby(second).sum()
     down = (compared["champion"] & ~compared["challenger"]).groupby(second).sum()
@@ -97,7 +98,7 @@ def test_the_live_chart_draws_a_line_where_a_rule_took_over() -> None:
     chart = LiveChart(Feed(frame), clock=lambda: frame["ts"].max().timestamp() + 0.1)
     chart.refresh()
     upper, lower = chart.figure().layout.shapes
-    assert upper.x0 == lower.x0 == chart_data.iso(np.array([at_us]))[0]
+    assert upper.x0 == lower.x0 == iso(np.array([at_us]))[0]
     assert upper.label.text == "4-in-&lt;20s&gt;"
 
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.clicks.gaps import SCHEMA, tally_batches
 from workbench.rule import Rule, judge
-from workbench.tuning.gap_batches import SCHEMA, tally_batches
 
 START = pd.Timestamp("2026-01-02T03:04:05Z")
 WINDOWS_US, THRESHOLDS = [1_000_000, 2_000_000, 5_000_000], [1, 2, 3, 4]
