@@ -14,8 +14,9 @@ from detecting import until
 from processes import has_ended
 
 from workbench.broker.connection import Connection
-from workbench.cli import run as main_job
-from workbench.cli.run import describe, leaving_nothing, unsecured
+from workbench.cli import private
+from workbench.cli.private import leaving_nothing, unsecured
+from workbench.cli.run import describe
 from workbench.errors import ReportError
 
 SUMMARY: dict[str, Any] = {
@@ -44,7 +45,7 @@ def test_a_summary_that_lacks_a_figure_is_an_error_that_names_it() -> None:
 
 def test_a_process_that_outlives_its_parent_is_ended_and_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     # It does not end by itself, so it is told to; no need to wait for that as long as for a JVM.
-    monkeypatch.setattr(main_job, "_EXIT_S", 0.2)
+    monkeypatch.setattr(private, "_EXIT_S", 0.2)
     sleep = "import time; time.sleep(60)"
     start = f"import subprocess as s, sys; print(s.Popen([sys.executable, '-c', {sleep!r}], stdout=s.DEVNULL).pid)"
     mine = subprocess.Popen([sys.executable, "-c", sleep])

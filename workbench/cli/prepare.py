@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.cli.console import say
-from workbench.cli.run import leaving_nothing, unsecured
+from workbench.cli.private import private_broker
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -49,7 +47,6 @@ def prepare(args: Namespace) -> int:
 def _archive(java: Java) -> None:
     """Run a detector on a broker of its own, through a change of the rule: so its JVM loads what detectors need."""
     from workbench.broker import sender
-    from workbench.broker.embedded import EmbeddedBroker
     from workbench.broker.topics import Topics, ensure_topics
     from workbench.clicks.traffic import Traffic
     from workbench.detector.handle import detect
@@ -59,12 +56,7 @@ def _archive(java: Java) -> None:
 
     traffic, topics = Traffic(rate=_RATE, duration="8s"), Topics()
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="workbench-")))
-        stack.enter_context(leaving_nothing())
-        stack.enter_context(unsecured())
-        broker = EmbeddedBroker(folder / "broker", port=0)
-        stack.callback(broker.down)
-        connection = broker.up()
+        connection = stack.enter_context(private_broker())
         ensure_topics(connection, topics)
         stack.enter_context(recording(java))
         stack.callback(stop_spark, _EXIT_S)

@@ -5,35 +5,24 @@ The notebook does the work; here stands what it runs on, and what is told of it.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import tempfile
-import threading
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.broker.security import SECURITY_VARIABLE
 from workbench.cli.console import say
+from workbench.cli.private import private_broker
 from workbench.errors import DetectorError, ReportError
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    import psutil
-
-__all__ = ["describe", "leaving_nothing", "run", "unsecured"]
+__all__ = ["describe", "run"]
 
 _NOTEBOOK = "02_live_detection.ipynb"
-_MARK = "WORKBENCH_RUN"
-_EXIT_S = 15.0
 
 
 def run(args: Namespace) -> int:
     """Run the live notebook on a private broker, write the report and print what came of it."""
-    from workbench.broker.embedded import EmbeddedBroker
     from workbench.durations import format_duration
     from workbench.reports.run import find_notebook, summary, write_report
     from workbench.rule import Rule
@@ -42,22 +31,18 @@ def run(args: Namespace) -> int:
     if out.suffix != ".html":
         raise ReportError(f"--out is {str(out)!r}: give the name of an .html file")
     rule, notebook = Rule(args.window, args.threshold), find_notebook(_NOTEBOOK)
-    with tempfile.TemporaryDirectory(prefix="workbench-") as folder, leaving_nothing(), unsecured():
-        broker = EmbeddedBroker(Path(folder) / "broker", port=0)
-        say("Starting a private Kafka broker …")
-        try:
-            parameters = {
-                "brokers": broker.up().bootstrap,
-                "window": format_duration(rule.window),
-                "threshold": rule.threshold,
-                "seconds": args.seconds,
-                "rate": args.rate,
-                "seed": args.seed,
-            }
-            say(f"Running {_NOTEBOOK}: {args.seconds} s of live traffic, {args.rate} clicks a second …")
-            write_report(notebook, parameters, out, "Click fraud, caught live")
-        finally:
-            broker.down()
+    say("Starting a private Kafka broker …")
+    with private_broker() as connection:
+        parameters = {
+            "brokers": connection.bootstrap,
+            "window": format_duration(rule.window),
+            "threshold": rule.threshold,
+            "seconds": args.seconds,
+            "rate": args.rate,
+            "seed": args.seed,
+        }
+        say(f"Running {_NOTEBOOK}: {args.seconds} s of live traffic, {args.rate} clicks a second …")
+        write_report(notebook, parameters, out, "Click fraud, caught live")
     found = summary(out.with_suffix(".ipynb"))
     print(describe(found, out))
     faults = [f"{found[name]:,} {text}" for name, text in _FAULTS.items() if found[name]]
@@ -96,67 +81,3 @@ def describe(found: Mapping[str, Any], out: Path) -> str:
 
 def _written(value: float | None, form: str) -> str:
     return "none" if value is None else form.format(value)
-
-
-@contextlib.contextmanager
-def leaving_nothing() -> Iterator[None]:
-    """End, on leaving, every process that was started inside, directly or not, and still runs.
-
-    They are found by a mark in their environment: Spark's JVM is a child of the notebook's kernel, and has lost its
-    parent when the kernel was killed.
-    """
-    mark = uuid.uuid4().hex
-    os.environ[_MARK] = mark
-    try:
-        yield
-    finally:
-        del os.environ[_MARK]
-        with _undisturbed():
-            _end(mark)
-
-
-@contextlib.contextmanager
-def unsecured() -> Iterator[None]:
-    """Set aside, inside, how to log in to another broker: the private one has no logins."""
-    before = os.environ.get(SECURITY_VARIABLE)
-    os.environ[SECURITY_VARIABLE] = "plaintext"
-    try:
-        yield
-    finally:
-        del os.environ[SECURITY_VARIABLE]
-        if before is not None:
-            os.environ[SECURITY_VARIABLE] = before
-
-
-def _end(mark: str) -> None:
-    import psutil
-
-    # A JVM ends by itself when its kernel is gone, and then tidies up behind itself.
-    _, left = psutil.wait_procs(_marked(mark), timeout=_EXIT_S)
-    for process in left:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    psutil.wait_procs(left, timeout=_EXIT_S)
-    for process in _marked(mark):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def _marked(mark: str) -> list[psutil.Process]:
-    import psutil
-
-    # The environment of another user's process cannot be read, and it is not ours.
-    return [p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get(_MARK) == mark]
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let a second Ctrl-C not cut the tidying up short."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

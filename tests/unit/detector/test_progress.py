@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from spark_reports import REPORTS, TOPIC, as_spark_gives, report
@@ -107,7 +108,7 @@ def test_restarts_and_lost_clicks_are_said_where_there_are_any() -> None:
 
 def test_the_rate_is_of_the_last_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
     of = log()
     assert asked(of).per_second == 0
     for second in range(1, 31):
