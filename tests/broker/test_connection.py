@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 from IPython.lib.pretty import pretty
 
-from workbench.broker.connection import Connection, admin_client
+from workbench.broker.clients import admin_client
+from workbench.broker.connection import Connection
 from workbench.errors import BrokerError
 
 

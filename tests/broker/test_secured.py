@@ -11,7 +11,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from secured import CANARY, MECHANISMS, PASSWORD, USER, SecuredBroker
 
-from workbench.broker.connection import Connection, admin_client
+from workbench.broker.clients import admin_client
+from workbench.broker.connection import Connection
 from workbench.broker.security import Secret, Security
 from workbench.broker.topics import connect
 from workbench.cli.doctor import checks

@@ -6,13 +6,13 @@ import pytest
 from confluent_kafka import Producer
 
 import workbench.broker.topics
-from workbench.broker.connection import admin_client
+from workbench.broker.clients import admin_client
 from workbench.broker.topics import (
     Connection,
     EmbeddedBroker,
     Topics,
-    begin_offsets,
     connect,
+    describe,
     end_offsets,
     ensure_topics,
     partitions_of,
@@ -80,7 +80,7 @@ def test_offsets_count_the_records_of_each_partition(connection: Connection, top
     ensure_topics(connection, topics)
     send(connection, topics.clicks, [(0, b"a"), (1, b"b"), (1, b"c")])
     assert end_offsets(connection, topics.clicks) == {0: 1, 1: 2}
-    assert begin_offsets(connection, topics.clicks) == {0: 0, 1: 0}
+    assert describe(connection, [topics.clicks])[topics.clicks].begin == {0: 0, 1: 0}
     with pytest.raises(TopicError, match="does not exist"):
         end_offsets(connection, topics.clicks + "-not")
 
@@ -101,7 +101,7 @@ def test_records_of_long_ago_are_not_deleted_for_their_age(connection: Connectio
     producer = Producer({"bootstrap.servers": connection.bootstrap})
     producer.produce(topics.clicks, b"old", partition=0, timestamp=1_000_000_000_000)  # 2001
     assert producer.flush(30) == 0
-    assert begin_offsets(connection, topics.clicks)[0] == 0
+    assert describe(connection, topics)[topics.clicks].begin[0] == 0
     assert end_offsets(connection, topics.clicks)[0] == 1
 
 

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from crashing import hold_answer, outcomes, until_first_outcome
 from detecting import Start, held_back, send, until
 
-from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets
+from workbench.broker.topics import Connection, Topics, describe, end_offsets
 from workbench.errors import DetectorError, LostClicks
 from workbench.rule import Rule
 
@@ -30,7 +30,7 @@ def delete_up_to(connection: Connection, topic: str, offsets: dict[int, int]) ->
     asked = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
     for done in admin.delete_records(asked).values():
         done.result(30)
-    assert begin_offsets(connection, topic) == offsets
+    assert describe(connection, [topic])[topic].begin == offsets
 
 
 def hostile(seconds_ago: float) -> list[oracle.Record]:

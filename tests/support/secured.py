@@ -14,7 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 from ports import free_port
 
-from workbench.broker.connection import Connection, admin_client
+from workbench.broker.clients import admin_client
+from workbench.broker.connection import Connection
 from workbench.broker.embedded import EmbeddedBroker
 
 USER = "ann"

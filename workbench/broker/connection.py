@@ -1,26 +1,22 @@
-"""How to reach a Kafka broker: `Connection`, and an admin client that fails in one line. Starts no broker.
+"""How to reach a Kafka broker: `Connection`, and whether anything there takes us. Starts no broker, builds no client.
 
 Encryption and login are in `security`, and why a broker cannot be used is found out in `diagnosis`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.broker import diagnosis
 from workbench.broker.security import SECURITY_VARIABLE, Security
 from workbench.errors import BrokerError
 
-if TYPE_CHECKING:
-    from kafka import KafkaAdminClient
-
-__all__ = ["BROKERS_VARIABLE", "Connection", "admin_client", "brokers_named"]
+__all__ = ["BROKERS_VARIABLE", "HOW_TO_GET_A_BROKER", "Connection", "brokers_named", "reach", "unusable"]
 
 BROKERS_VARIABLE = "WORKBENCH_BROKERS"
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
@@ -93,7 +89,9 @@ class Connection:
 
             timeout = duration(timeout)
         seconds = timeout.total_seconds()
-        _look_at(self, seconds / 2)
+        reach(self, seconds / 2)
+        from workbench.broker.clients import admin_client  # not at the top: clients are built with connections
+
         with admin_client(self, timeout=timedelta(seconds=seconds / 2)) as admin:
             if not admin.describe_cluster()["brokers"]:
                 raise BrokerError(
@@ -106,56 +104,25 @@ def brokers_named(environ: Mapping[str, str] = os.environ, brokers: str | None =
     return (brokers or "").strip() or environ.get(BROKERS_VARIABLE, "").strip()
 
 
-_HOW_TO_GET_A_BROKER = f"`workbench broker up` starts the embedded one; {BROKERS_VARIABLE}=host:port names another"
+HOW_TO_GET_A_BROKER = f"`workbench broker up` starts the embedded one; {BROKERS_VARIABLE}=host:port names another"
 
-
-_FIRST_LOOK_S = 4.0
-_CONNECT_MS = 10_000
 _usable: set[Connection] = set()  # what was looked at and found good: it is not looked at before each use
 
 
-def _look_at(connection: Connection, seconds: float) -> None:
-    """Raise BrokerError with the reason where none of the addresses takes us."""
+def reach(connection: Connection, seconds: float, *, again: bool = True) -> None:
+    """Raise BrokerError with the reason where none of the addresses takes us.
+
+    again: also look at one that did take us before.
+    """
+    if not again and connection in _usable:
+        return
     if found := diagnosis.unreachable(connection.addresses, connection.security, seconds):
-        raise _unusable(*found)
+        raise unusable(*found)
     _usable.add(connection)
 
 
-def _unusable(what: str, fix: str) -> BrokerError:
+def unusable(what: str, fix: str) -> BrokerError:
+    """What `diagnosis` found, as an error."""
     if fix:
         return BrokerError(f"no broker can be used ({what}). Fix: {fix}")
-    return BrokerError(f"no broker answers ({what}). Fix: {_HOW_TO_GET_A_BROKER}")
-
-
-@contextlib.contextmanager
-def admin_client(connection: Connection, timeout: timedelta = timedelta(seconds=15)) -> Iterator[KafkaAdminClient]:
-    """A kafka-python admin client, closed at the end. What Kafka refuses is a BrokerError in one line.
-
-    timeout: for connecting, where it takes 10 s at most, and for each request.
-    """
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
-
-    if connection not in _usable:
-        _look_at(connection, min(_FIRST_LOOK_S, timeout.total_seconds()))
-    timeout_ms = max(1, int(timeout.total_seconds() * 1000))
-    connect_ms = min(timeout_ms, _CONNECT_MS)
-    try:
-        admin = KafkaAdminClient(
-            **connection.kafka_python(), bootstrap_timeout_ms=connect_ms, request_timeout_ms=timeout_ms
-        )
-    except (KafkaError, OSError) as error:
-        if found := diagnosis.refused(connection.addresses, connection.security):
-            raise _unusable(*found) from error
-        raise BrokerError(
-            f"{connection.bootstrap} does not answer as a Kafka broker within {connect_ms / 1000:g} s "
-            f"({error}). Fix: {_HOW_TO_GET_A_BROKER}; {SECURITY_VARIABLE} says how to log in"
-        ) from error
-    try:
-        yield admin
-    except KafkaError as error:
-        raise BrokerError(
-            f"the broker at {connection.bootstrap} refused: {' '.join(str(error).split())[:300]}"
-        ) from error
-    finally:
-        admin.close()
+    return BrokerError(f"no broker answers ({what}). Fix: {HOW_TO_GET_A_BROKER}")

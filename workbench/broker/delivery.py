@@ -11,7 +11,6 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import repeat
@@ -20,19 +19,17 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
 from tqdm.auto import tqdm
 
+from workbench.broker.clients import CONNECT_MS, ClientError, Producer, error_text, producer_for
 from workbench.broker.topics import Connection, partitions_of
 from workbench.clicks.record import records
 from workbench.errors import BrokerError
 
-__all__ = ["CONNECT_MS", "Delivery", "Floats", "Sent", "describe", "open_delivery", "open_producer"]
+__all__ = ["Delivery", "Sent", "open_delivery"]
 
 Floats = npt.NDArray[np.float64]
 
-CONNECT_MS = 15_000
 _DELIVERY_MS = 30_000
 # Records sent and not yet acknowledged: bounds the memory when the broker is the slower one.
 _IN_FLIGHT_AT_MOST = 20_000
@@ -64,7 +61,7 @@ class Sent:
 class Delivery:
     """One producer on one topic, and the records on their way. As a context manager it closes the producer."""
 
-    def __init__(self, producer: KafkaProducer, topic: str) -> None:
+    def __init__(self, producer: Producer, topic: str) -> None:
         self.topic = topic
         self.acknowledged = 0
         self._producer = producer
@@ -78,7 +75,7 @@ class Delivery:
         if kind is None:
             self.close(_DELIVERY_MS / 1000)
         else:
-            with contextlib.suppress(KafkaError):  # of records that were given up: what went wrong is on its way
+            with contextlib.suppress(ClientError):  # of records that were given up: what went wrong is on its way
                 self.close(0)
 
     def close(self, timeout: float) -> None:
@@ -121,7 +118,7 @@ class Delivery:
                 timestamp_ms = ts_ms if event_time_as_timestamp else None
                 try:
                     sending = self._producer.send(self.topic, value, key, timestamp_ms=timestamp_ms)
-                except KafkaError as error:
+                except ClientError as error:
                     raise self._refused(number, error) from error
                 self._pending.append(sending)
                 self._look()
@@ -144,7 +141,7 @@ class Delivery:
     def _wait_for_oldest(self, deadline: float) -> None:
         try:
             self._pending[0].get(timeout=max(0.0, deadline - time.monotonic()))
-        except KafkaError as error:
+        except ClientError as error:
             raise self._refused(self.acknowledged, error) from error
         self._pending.popleft()
         self.acknowledged += 1
@@ -158,7 +155,7 @@ class Delivery:
     def _refused(self, number: int, error: BaseException) -> BrokerError:
         click_id = self._clicks["click_id"].iloc[number]
         return BrokerError(
-            f"click {click_id!r} (row {number}) was not taken by topic {self.topic!r}: {describe(error)}; "
+            f"click {click_id!r} (row {number}) was not taken by topic {self.topic!r}: {error_text(error)}; "
             f"{self.acknowledged:,} before it were. Fix: see `workbench broker status`, send the rest again"
         )
 
@@ -182,20 +179,4 @@ def open_delivery(connection: Connection, topic: str, *, live: bool) -> Delivery
         "delivery_timeout_ms": _DELIVERY_MS,
         **tuning,
     }
-    return Delivery(open_producer(connection, topic, options), topic)
-
-
-def open_producer(connection: Connection, topic: str, options: Mapping[str, Any]) -> KafkaProducer:
-    """A producer that knows the topic and waits for all in-sync replicas. Raises BrokerError without a broker."""
-    always = {"acks": "all", "allow_auto_create_topics": False, "metrics_enabled": False}
-    try:
-        producer = KafkaProducer(**connection.kafka_python(), **always, **options)
-        producer.partitions_for(topic)  # now, so that the first record need not wait for it
-    except KafkaError as error:
-        raise BrokerError(f"{connection.bootstrap} takes no clicks ({describe(error)}): is the broker up?") from error
-    return producer
-
-
-def describe(error: BaseException) -> str:
-    """Name an error and say what it says."""
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+    return Delivery(producer_for(connection, topic, options), topic)

@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from workbench.broker.records import records
-from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets, offsets_at
+from workbench.broker.topics import Connection, Topics, describe, offsets_at
 from workbench.clicks import record as clicks
 from workbench.clicks.record import TICK_VALUE, Click
 from workbench.durations import duration
@@ -67,8 +67,9 @@ def read_topic(
     """
     if limit is not None and limit < 1:
         raise ClickError(f"limit must be at least 1: got {limit}; None reads all")
-    oldest, end = begin_offsets(connection, topic), end_offsets(connection, topic)
-    begin = oldest
+    held_now = describe(connection, [topic])[topic]
+    begin = oldest = held_now.begin
+    end = held_now.end
     if since is not None:
         moment = since if isinstance(since, datetime) else datetime.now(UTC) - duration(since)
         begin = offsets_at(connection, topic, _aware("since", moment))

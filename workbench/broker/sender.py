@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
-from workbench.broker.delivery import CONNECT_MS, Delivery, Floats, Sent, describe, open_delivery
-from workbench.broker.topics import Connection, Topics, partitions_of
+from workbench.broker.delivery import Delivery, Floats, Sent, open_delivery
+from workbench.broker.topics import Connection, Topics, oldest_since
 from workbench.clicks.record import check
 from workbench.clicks.traffic import Traffic
-from workbench.errors import BrokerError, TopicError, TrafficError
+from workbench.errors import TopicError, TrafficError
 
 if TYPE_CHECKING:
     from workbench.clicks.files import Recording
@@ -254,22 +252,9 @@ def _seconds_from(clicks: pd.DataFrame, origin: pd.Timestamp) -> Floats:
 
 def _refuse_newer(connection: Connection, topic: str, first: datetime) -> None:
     """Raise TopicError when `topic` holds a record dated `first` or later."""
-    parts = [TopicPartition(topic, number) for number in range(partitions_of(connection, topic))]
-    first_ms = int(first.timestamp() * 1000)
-    try:
-        consumer = KafkaConsumer(**connection.kafka_python(), allow_auto_create_topics=False)
-        try:
-            found = consumer.offsets_for_times(dict.fromkeys(parts, first_ms), timeout_ms=CONNECT_MS)
-        finally:
-            consumer.close()
-    except KafkaError as error:
-        what = f"cannot look into topic {topic!r} at {connection.bootstrap}: {describe(error)}"
-        raise BrokerError(f"{what}. Fix: look at `workbench broker status`") from error
-    newer = [at.timestamp for at in found.values() if at is not None]
-    if newer:
-        there, begins = (
-            datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds") for ms in (min(newer), first_ms)
-        )
+    newer = oldest_since(connection, topic, first)
+    if newer is not None:
+        there, begins = (moment.astimezone(UTC).isoformat(timespec="seconds") for moment in (newer, first))
         raise TopicError(
             f"topic {topic!r} already holds records from {there}, and the replay begins at {begins}: behind "
             "them its clicks are too late. Fix: empty it (`workbench topics --recreate`) or name an empty one"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
-from workbench.broker.connection import Connection, admin_client, brokers_named
+from workbench.broker.connection import Connection, brokers_named
 from workbench.broker.embedded import DEFAULT_PORT, BrokerStatus, EmbeddedBroker
 from workbench.errors import TopicError
 
@@ -22,15 +23,17 @@ __all__ = [
     "BrokerStatus",
     "Connection",
     "EmbeddedBroker",
+    "TopicState",
     "Topics",
     "begin_offsets",
     "connect",
+    "describe",
     "end_offsets",
     "ensure_topics",
     "offsets_at",
+    "oldest_since",
     "partitions_of",
     "recreate_topics",
-    "topic_id",
 ]
 
 _TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
@@ -96,19 +99,9 @@ def ensure_topics(
     """
     if partitions < 1:
         raise TopicError(f"a topic needs at least 1 partition, got {partitions}")
-    from kafka.errors import TopicAlreadyExistsError
-
     names = list(topics)
-    with admin_client(connection) as admin:
-        there = _describe(admin, names)
-        wanted = {name: {"num_partitions": partitions} for name in names if name not in there}
-        for name, options in wanted.items():
-            try:
-                admin.create_topics({name: options})
-            except TopicAlreadyExistsError:
-                pass  # another process was faster
-        admin.wait_for_topics(names)
-        counts = {name: len(found) for name, found in _describe(admin, names).items()}
+    with _admin_client(connection) as admin:
+        counts = {name: len(found.partitions) for name, found in _created(admin, names, partitions).items()}
     for name, count in counts.items():
         if strict and count != partitions:
             raise TopicError(
@@ -118,28 +111,81 @@ def ensure_topics(
     return counts
 
 
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """What a topic holds at a moment.
+
+    Attributes
+    ----------
+    begin
+        The offset of the first record that each partition still has.
+    end
+        The offset that the next record of each partition will get.
+    topic_id
+        What tells a topic from one that is made anew under its name; None where the broker has no such thing.
+    """
+
+    begin: dict[int, int]
+    end: dict[int, int]
+    topic_id: str | None
+
+    @property
+    def records(self) -> int:
+        """How many offsets lie between begin and end."""
+        return sum(self.end.values()) - sum(self.begin.values())
+
+
+def describe(
+    connection: Connection, topics: Iterable[str] = Topics(), *, create: bool = False
+) -> dict[str, TopicState]:
+    """What each of the topics holds, asked of the broker by one client.
+
+    The ends are read after the begins, so that none lies before its begin.
+
+    Parameters
+    ----------
+    create
+        Make those that do not exist, as `ensure_topics` does.
+
+    Raises
+    ------
+    TopicError
+        A topic does not exist.
+    BrokerError
+        There is no broker.
+    """
+    from kafka.admin import OffsetSpec
+
+    names = list(topics)
+    with _admin_client(connection) as admin:
+        found = _created(admin, names) if create else _described(admin, names)
+        parts = {name: _partitions(found, connection, name) for name in names}
+        begin = _list_offsets(admin, parts, OffsetSpec.EARLIEST)
+        end = _list_offsets(admin, parts, OffsetSpec.LATEST)
+    return {
+        name: TopicState(
+            {number: at.offset for number, at in begin[name].items()},
+            {number: at.offset for number, at in end[name].items()},
+            found[name].topic_id,
+        )
+        for name in names
+    }
+
+
 def partitions_of(connection: Connection, topic: str) -> int:
     """How many partitions the topic has. Raises TopicError when it does not exist."""
-    with admin_client(connection) as admin:
-        return len(_partitions(admin, connection, topic))
-
-
-def topic_id(connection: Connection, topic: str) -> str | None:
-    """What tells a topic from one that is made anew under its name; None where the broker has no such thing."""
-    with admin_client(connection) as admin:
-        [found] = admin.describe_topics([topic])
-    told = str(found.get("topic_id") or "")
-    return told if told.strip("0-") else None
+    with _admin_client(connection) as admin:
+        return len(_partitions(_described(admin, [topic]), connection, topic))
 
 
 def recreate_topics(connection: Connection, topics: Iterable[str] = Topics(), partitions: int = 2) -> dict[str, int]:
     """Delete the topics with all their records and create them anew; their partition counts."""
     names = list(topics)
-    with admin_client(connection) as admin:
-        if there := list(_describe(admin, names)):
+    with _admin_client(connection) as admin:
+        if there := list(_described(admin, names)):
             admin.delete_topics(there)
         deadline = time.monotonic() + _DELETED_S
-        while left := list(_describe(admin, names)):
+        while left := list(_described(admin, names)):
             if time.monotonic() > deadline:
                 raise TopicError(
                     f"topic {left[0]!r} is still there {_DELETED_S:g} s after it was deleted. Fix: try again"
@@ -150,46 +196,83 @@ def recreate_topics(connection: Connection, topics: Iterable[str] = Topics(), pa
 
 def begin_offsets(connection: Connection, topic: str) -> dict[int, int]:
     """The offset of the first record that each partition still has."""
-    from kafka.admin import OffsetSpec
-
-    return _offsets(connection, topic, OffsetSpec.EARLIEST)
+    return describe(connection, [topic])[topic].begin
 
 
 def end_offsets(connection: Connection, topic: str) -> dict[int, int]:
     """The offset that the next record of each partition will get."""
-    from kafka.admin import OffsetSpec
-
-    return _offsets(connection, topic, OffsetSpec.LATEST)
+    return describe(connection, [topic])[topic].end
 
 
 def offsets_at(connection: Connection, topic: str, moment: datetime) -> dict[int, int]:
     """The offset of the first record of each partition whose timestamp is not before `moment`, else the end."""
-    found = _offsets(connection, topic, int(moment.timestamp() * 1000))
+    found = _since(connection, topic, moment)
     ends = end_offsets(connection, topic)
-    return {number: offset if offset >= 0 else ends[number] for number, offset in found.items()}
+    return {number: at.offset if at.offset >= 0 else ends[number] for number, at in found.items()}
 
 
-def _offsets(connection: Connection, topic: str, which: Any) -> dict[int, int]:
-    from kafka import TopicPartition
+def oldest_since(connection: Connection, topic: str, moment: datetime) -> datetime | None:
+    """The smallest timestamp among the first record of each partition that is not dated before `moment`.
 
-    with admin_client(connection) as admin:
-        asked = {TopicPartition(topic, number): which for number in _partitions(admin, connection, topic)}
-        return {
-            place.partition: int(found.offset) for place, found in sorted(admin.list_partition_offsets(asked).items())
-        }
+    None where there is no such record.
+    """
+    dated = [at.timestamp for at in _since(connection, topic, moment).values() if at.offset >= 0]
+    return datetime.fromtimestamp(min(dated) / 1000, UTC) if dated else None
 
 
-def _partitions(admin: Any, connection: Connection, topic: str) -> list[int]:
-    found = _describe(admin, [topic]).get(topic)
-    if found is None:
-        raise TopicError(
-            f"topic {topic!r} does not exist at {connection.bootstrap}. Fix: `workbench topics` creates the workbench's"
-        )
+def _since(connection: Connection, topic: str, moment: datetime) -> dict[int, Any]:
+    with _admin_client(connection) as admin:
+        parts = {topic: _partitions(_described(admin, [topic]), connection, topic)}
+        return _list_offsets(admin, parts, int(moment.timestamp() * 1000))[topic]
+
+
+def _list_offsets(admin: Any, parts: Mapping[str, Iterable[int]], which: Any) -> dict[str, dict[int, Any]]:
+    """By topic and partition: offset and timestamp, -1 where there is no such record."""
+    from workbench.broker.clients import partitions
+
+    asked = {place: which for name, numbers in parts.items() for place in partitions(name, dict.fromkeys(numbers, 0))}
+    found: dict[str, dict[int, Any]] = {name: {} for name in parts}
+    for place, at in sorted(admin.list_partition_offsets(asked).items()):
+        found[place.topic][place.partition] = at
     return found
 
 
-def _describe(admin: Any, names: list[str]) -> dict[str, list[int]]:
-    """The partition numbers of each topic that exists. Raises TopicError when one may not be looked at."""
+def _admin_client(connection: Connection) -> AbstractContextManager[Any]:
+    # Not at the top: kafka-python takes a while, and who only names a topic needs none of it.
+    from workbench.broker.clients import admin_client
+
+    return admin_client(connection)
+
+
+def _created(admin: Any, names: list[str], partitions: int = 2) -> dict[str, _Described]:
+    from kafka.errors import TopicAlreadyExistsError
+
+    there = _described(admin, names)
+    for name in names:
+        if name not in there:
+            try:
+                admin.create_topics({name: {"num_partitions": partitions}})
+            except TopicAlreadyExistsError:
+                pass  # another process was faster
+    admin.wait_for_topics(names)
+    return _described(admin, names)
+
+
+class _Described(NamedTuple):
+    partitions: list[int]
+    topic_id: str | None
+
+
+def _partitions(described: Mapping[str, _Described], connection: Connection, topic: str) -> list[int]:
+    if topic not in described:
+        raise TopicError(
+            f"topic {topic!r} does not exist at {connection.bootstrap}. Fix: `workbench topics` creates the workbench's"
+        )
+    return described[topic].partitions
+
+
+def _described(admin: Any, names: list[str]) -> dict[str, _Described]:
+    """The topics of these that exist. Raises TopicError when one may not be looked at."""
     from kafka.errors import for_code
 
     found = {}
@@ -198,5 +281,9 @@ def _describe(admin: Any, names: list[str]) -> dict[str, list[int]]:
             continue
         if topic["error_code"] != 0:
             raise TopicError(f"topic {topic['name']!r} cannot be used: {for_code(topic['error_code']).__name__}")
-        found[topic["name"]] = sorted(part["partition_index"] for part in topic["partitions"])
+        topic_id = str(topic.get("topic_id") or "")
+        found[topic["name"]] = _Described(
+            sorted(part["partition_index"] for part in topic["partitions"]),
+            topic_id if topic_id.strip("0-") else None,
+        )
     return found

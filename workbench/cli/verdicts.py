@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli.console import connect, say, topics_of
-from workbench.errors import BrokerError, VerdictError
+from workbench.errors import VerdictError
 from workbench.text import printable
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["verdicts"]
 
 _REMEMBERED = 200_000  # clicks whose verdict is known, so that none is printed twice
-_SILENCE_S = 30.0
 
 
 def verdicts(args: Namespace) -> int:
@@ -61,29 +59,12 @@ def verdicts(args: Namespace) -> int:
 
 def _records(connection: Connection, topic: str, starting: str, follow: bool) -> Iterator[Any]:
     """The records of a topic up to its present end, or without end."""
-    from kafka import TopicPartition
-    from kafka.errors import KafkaError
+    from workbench.broker.records import records
+    from workbench.broker.topics import describe
 
-    from workbench.broker.clients import consumer_at
-    from workbench.broker.topics import begin_offsets, end_offsets
-
-    ends = end_offsets(connection, topic)
-    begin = begin_offsets(connection, topic) if starting == "earliest" else ends
-    places = {TopicPartition(topic, number): offset for number, offset in begin.items()}
-    consumer = consumer_at(connection, places)
-    heard = time.monotonic()
-    try:
-        while follow or any(consumer.position(place) < ends[place.partition] for place in places):
-            for records in consumer.poll(timeout_ms=200, max_records=5000).values():
-                heard = time.monotonic()
-                yield from records
-            if not follow and time.monotonic() - heard > _SILENCE_S:
-                what = f"topic {topic!r} at {connection.bootstrap} gave nothing for {_SILENCE_S:.0f} s before its end"
-                raise BrokerError(f"{what}. Fix: look at `workbench broker status`")
-    except KafkaError as error:
-        raise BrokerError(f"topic {topic!r} at {connection.bootstrap} cannot be read: {error!r}") from error
-    finally:
-        consumer.close()
+    held = describe(connection, [topic])[topic]
+    begin = held.begin if starting == "earliest" else held.end
+    return records(connection, topic, begin, None if follow else held.end)
 
 
 def _as_line(verdict: Verdict) -> str:

@@ -11,9 +11,7 @@ import threading
 import time
 from typing import Any
 
-from kafka.errors import KafkaError
-
-from workbench.broker.delivery import describe, open_producer
+from workbench.broker.clients import ClientError, error_text, producer_for
 from workbench.broker.topics import Connection
 from workbench.clicks.record import Click
 from workbench.errors import BrokerError
@@ -51,7 +49,7 @@ class ClickSink:
         self._failed_at: float | None = None
         self._tried_at = 0.0
         self._looked_at, self._answers = -_LOOK_EVERY_S, True
-        self._producer = open_producer(connection, topic, options)
+        self._producer = producer_for(connection, topic, options)
 
     def send(self, click: Click) -> None:
         """Send a click and wait until it is acknowledged. Raises BrokerError: after 2 s, or at once if it knows."""
@@ -59,12 +57,12 @@ class ClickSink:
         try:
             sending = self._producer.send(self.topic, click.to_json(), click.session_id.encode())
             sending.get(timeout=_WAIT_S)
-        except KafkaError as error:
+        except ClientError as error:
             with self._lock:
                 if self._failed_at is None:
-                    _log.warning("the broker takes no clicks: %s", describe(error))
+                    _log.warning("the broker takes no clicks: %s", error_text(error))
                 self._failed_at = time.monotonic()
-            raise BrokerError(f"the broker took no click in {_WAIT_S:g} s ({describe(error)})") from error
+            raise BrokerError(f"the broker took no click in {_WAIT_S:g} s ({error_text(error)})") from error
         with self._lock:
             self._failed_at = None
 

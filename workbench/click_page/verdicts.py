@@ -6,10 +6,7 @@ import logging
 import threading
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
-
-from workbench.broker.clients import consumer_at
+from workbench.broker.clients import ClientError, Consumer, consumer_at, partitions
 from workbench.broker.topics import Connection, end_offsets
 from workbench.click_page.visits import Visits
 from workbench.errors import BrokerError, VerdictError
@@ -30,9 +27,7 @@ class VerdictPost:
 
     def __init__(self, connection: Connection, topic: str, visits: Visits) -> None:
         self._connection, self._visits = connection, visits
-        self._positions = {
-            TopicPartition(topic, number): offset for number, offset in end_offsets(connection, topic).items()
-        }
+        self._positions = partitions(topic, end_offsets(connection, topic))
         self._stop = threading.Event()
         consumer = consumer_at(connection, self._positions)
         self._thread = threading.Thread(target=self._run, args=(consumer,), name="workbench-verdict-post", daemon=True)
@@ -48,12 +43,12 @@ class VerdictPost:
         self._stop.set()
         self._thread.join()
 
-    def _run(self, consumer: KafkaConsumer | None) -> None:
+    def _run(self, consumer: Consumer | None) -> None:
         while not self._stop.is_set():
             try:
                 consumer = consumer or consumer_at(self._connection, self._positions)
                 self._follow(consumer)
-            except (KafkaError, BrokerError, OSError) as error:
+            except (ClientError, BrokerError, OSError) as error:
                 _log.warning("verdicts cannot be read, trying again: %r", error)
                 self._stop.wait(_AGAIN_AFTER_S)
             finally:
@@ -61,7 +56,7 @@ class VerdictPost:
                     consumer.close()
                     consumer = None
 
-    def _follow(self, consumer: KafkaConsumer) -> None:
+    def _follow(self, consumer: Consumer) -> None:
         while not self._stop.is_set():
             for place, records in consumer.poll(timeout_ms=100, max_records=2000).items():
                 for record in records:

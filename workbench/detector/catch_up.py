@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from workbench.broker.clients import consumer_at
+from workbench.broker.records import batches_to
 from workbench.broker.topics import Connection
 from workbench.detector.hand_over import Judged
 from workbench.detector.positions import Positions
-from workbench.errors import BrokerError
 from workbench.verdicts.headers import source_of
 
 __all__ = ["OPEN", "CatchUp", "Frontier"]
@@ -19,7 +19,6 @@ OPEN = 1 << 62
 """The target of a frontier that is to go on for as long as records come."""
 
 _QUIET_S = 0.25
-_SILENCE_S = 30.0
 
 
 class Frontier:
@@ -106,10 +105,7 @@ class CatchUp:
     def read(self, timeout_ms: int = 100) -> int:
         """Take in what comes within `timeout_ms`; how many offsets are left."""
         for records in self._consumer.poll(timeout_ms=timeout_ms, max_records=5000).values():
-            self._heard = time.monotonic()
-            for record in records:
-                if source := source_of(record.headers):
-                    self.frontier.add(*source)
+            self._take(records)
         if time.monotonic() - self._heard > _QUIET_S:
             self._heard = time.monotonic()
             self._skip_what_is_no_click()
@@ -118,18 +114,16 @@ class CatchUp:
     def read_to_the_end(self) -> None:
         """Take in every outcome that is there at the call. Raises BrokerError when the broker falls silent."""
         ends = self._consumer.end_offsets(list(self._consumer.assignment()))
-        deadline = time.monotonic() + _SILENCE_S
-        while any(self._consumer.position(place) < end for place, end in ends.items()):
-            before = self._heard
-            self.read(timeout_ms=20)
-            if self._heard != before:
-                deadline = time.monotonic() + _SILENCE_S
-            if time.monotonic() > deadline:
-                raise BrokerError(
-                    f"the verdicts gave nothing for {_SILENCE_S:.0f} s before their end. Fix: is the broker up?"
-                )
+        for records in batches_to(self._consumer, ends, "the verdicts"):
+            self._take(records)
         while self._skip_what_is_no_click():
             pass
+
+    def _take(self, records: Iterable[Any]) -> None:
+        self._heard = time.monotonic()
+        for record in records:
+            if source := source_of(record.headers):
+                self.frontier.add(*source)
 
     def close(self) -> None:
         """Close the connection."""

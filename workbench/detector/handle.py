@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
 
-from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets, ensure_topics, topic_id
+from workbench.broker.topics import Connection, Topics, describe
 from workbench.detector import lost_clicks
 from workbench.detector.catch_up import CatchUp
 from workbench.detector.checkpoint import Checkpoint
@@ -119,15 +119,16 @@ def detect(
 
 def _start(settings: DetectorSettings) -> Detector:
     connection, topics = settings.connection, settings.topics
-    partitions = ensure_topics(connection, topics)
-    offsets = begin_offsets if settings.starting == "earliest" else end_offsets
-    begin = offsets(connection, topics.clicks)
-    identity = settings.identity(topic_id(connection, topics.clicks), partitions[topics.clicks])
+    held = describe(connection, topics, create=True)
+    partitions = {topic: len(state.end) for topic, state in held.items()}
+    clicks = held[topics.clicks]
+    begin = clicks.begin if settings.starting == "earliest" else clicks.end
+    identity = settings.identity(clicks.topic_id, partitions[topics.clicks])
     with contextlib.ExitStack() as undo:
         scratch = state_dir() / "checkpoints"
         checkpoint = Checkpoint(settings.checkpoint, identity, scratch=scratch, fresh=settings.fresh, begin=begin)
         undo.callback(checkpoint.close)
-        lost = lost_clicks.pass_over(checkpoint, connection, topics.clicks, settings.on_lost_clicks)
+        lost = lost_clicks.pass_over(checkpoint, topics.clicks, clicks.begin, settings.on_lost_clicks)
         begun = judged_at_start(checkpoint, topics)
         positions = Positions(connection, topics, partitions)
         undo.callback(positions.close)

@@ -25,7 +25,10 @@ def find(connection: Connection, topic: str, begin: Mapping[int, int]) -> dict[i
 
     begin: the offset of each partition. Raises BrokerError.
     """
-    first = begin_offsets(connection, topic)
+    return _missing(begin_offsets(connection, topic), begin)
+
+
+def _missing(first: Mapping[int, int], begin: Mapping[int, int]) -> dict[int, range]:
     return {number: range(at, first[number]) for number, at in sorted(begin.items()) if first.get(number, 0) > at}
 
 
@@ -52,12 +55,14 @@ def refuse(topic: str, lost: Mapping[int, range]) -> None:
         )
 
 
-def pass_over(checkpoint: Checkpoint, connection: Connection, topic: str, on_lost_clicks: str) -> int:
+def pass_over(checkpoint: Checkpoint, topic: str, first: Mapping[int, int], on_lost_clicks: str) -> int:
     """Let a query on this checkpoint begin at clicks that are there; how many records it misses by that.
+
+    first: the offset of the first record that each partition still has.
 
     Raises LostClicks where there are any, unless `on_lost_clicks` is "go_on".
     """
-    lost = find(connection, topic, checkpoint.begins_at(topic))
+    lost = _missing(first, checkpoint.begins_at(topic))
     if on_lost_clicks == "fail":
         refuse(topic, lost)
     if lost:

@@ -11,10 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kafka import TopicPartition
-from kafka.errors import KafkaError
-
-from workbench.broker.clients import consumer_at
+from workbench.broker.clients import ClientError, Partition, consumer_at
 from workbench.broker.topics import Connection, Topics
 from workbench.clicks.record import TICK_KEY, TICK_VALUE
 from workbench.detector.hand_over import Judged
@@ -48,7 +45,7 @@ class Positions:
 
     def __init__(self, connection: Connection, topics: Topics, partitions: Mapping[str, int]) -> None:
         self._connection, self._topics = connection, topics
-        self._partitions = {topic: [TopicPartition(topic, n) for n in range(partitions[topic])] for topic in topics}
+        self._partitions = {topic: [Partition(topic, n) for n in range(partitions[topic])] for topic in topics}
         self._lock = threading.Lock()
         self._closed = False
         self._opened: Any = None
@@ -74,7 +71,7 @@ class Positions:
         outputs = (self._topics.verdicts, self._topics.dead_letters)
         return {topic: sum(self.ends(topic).values()) for topic in outputs}
 
-    def at_time(self, ts_ms: int) -> dict[TopicPartition, int]:
+    def at_time(self, ts_ms: int) -> dict[Partition, int]:
         """Where the verdicts and dead letters written since `ts_ms` begin."""
         outputs = [*self._partitions[self._topics.verdicts], *self._partitions[self._topics.dead_letters]]
         with self._reading():
@@ -84,12 +81,12 @@ class Positions:
 
     def last_received(self, partitions: Iterable[int]) -> dict[int, int]:
         """The Kafka timestamp (ms) of the last record in each of these partitions of the clicks topic that has one."""
-        wanted = [TopicPartition(self._topics.clicks, number) for number in partitions]
+        wanted = [Partition(self._topics.clicks, number) for number in partitions]
         return {place.partition: records[-1].timestamp for place, records in self._tail(wanted, 1).items()}
 
     def first_to_judge(self, judged: Judged) -> int:
         """The Kafka timestamp (ms) of the oldest of the first clicks not judged, or where all are, of the last one."""
-        at = {TopicPartition(self._topics.clicks, number): offset for number, offset in judged.upto.items()}
+        at = {Partition(self._topics.clicks, number): offset for number, offset in judged.upto.items()}
         with self._reading():
             ends, begins = self._consumer.end_offsets(list(at)), self._consumer.beginning_offsets(list(at))
             waiting = {place: offset for place, offset in at.items() if begins[place] <= offset < ends[place]}
@@ -99,7 +96,7 @@ class Positions:
 
     def begin_at(self, judged: Judged, since_ms: int) -> dict[int, int]:
         """Where the records dated `since_ms` or later begin in each partition; no further on than what is judged."""
-        at = {TopicPartition(self._topics.clicks, number): offset for number, offset in judged.upto.items()}
+        at = {Partition(self._topics.clicks, number): offset for number, offset in judged.upto.items()}
         with self._reading():
             found = self._consumer.offsets_for_times(dict.fromkeys(at, max(since_ms, 0)))
         return {p.partition: min(offset, found[p].offset) if found.get(p) else offset for p, offset in at.items()}
@@ -117,7 +114,7 @@ class Positions:
 
     def holds_click(self, partition: int, offset: int) -> bool:
         """Whether there is a click at this offset, and not a tick, a transaction's mark or nothing any more."""
-        place = TopicPartition(self._topics.clicks, partition)
+        place = Partition(self._topics.clicks, partition)
         with self._reading():
             self._go_to({place: offset})
             deadline = time.monotonic() + _PEEK_S
@@ -151,18 +148,18 @@ class Positions:
                 raise DetectorError("the detector has ended; its topics are not watched any more")
             try:
                 yield
-            except KafkaError as error:
+            except ClientError as error:
                 raise BrokerError(f"the topics cannot be read: {error!r}. Fix: is the broker up?") from error
 
-    def _tail(self, places: list[TopicPartition], count: int) -> dict[TopicPartition, list[Any]]:
+    def _tail(self, places: list[Partition], count: int) -> dict[Partition, list[Any]]:
         with self._reading():
             ends, begins = self._consumer.end_offsets(places), self._consumer.beginning_offsets(places)
             filled = {place: max(begins[place], ends[place] - count) for place in places if ends[place] > begins[place]}
             return self._read(filled, count)
 
-    def _read(self, positions: Mapping[TopicPartition, int], count: int) -> dict[TopicPartition, list[Any]]:
+    def _read(self, positions: Mapping[Partition, int], count: int) -> dict[Partition, list[Any]]:
         """Some records of each partition from its position on: `count`, or fewer where it ends or time runs out."""
-        found: dict[TopicPartition, list[Any]] = {}
+        found: dict[Partition, list[Any]] = {}
         if not positions:
             return found
         self._go_to(positions)
@@ -172,7 +169,7 @@ class Positions:
                 found.setdefault(place, []).extend(records)
         return found
 
-    def _go_to(self, positions: Mapping[TopicPartition, int]) -> None:
+    def _go_to(self, positions: Mapping[Partition, int]) -> None:
         self._consumer.assign(list(positions))
         for place, offset in positions.items():
             self._consumer.seek(place, offset)

@@ -10,9 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
-
+from workbench.broker.clients import CONNECT_MS, ClientError, producer_for
 from workbench.broker.topics import Connection
 from workbench.clicks.record import TICK_KEY, TICK_VALUE
 from workbench.errors import BrokerError
@@ -79,7 +77,7 @@ class IdleWatch:
 def send_ticks(connection: Connection, topic: str, at_ms: Mapping[int, int]) -> dict[int, int]:
     """Send a tick to each partition, dated as given (ms); the end offset of each afterwards. Raises BrokerError."""
     try:
-        producer = KafkaProducer(**connection.kafka_python(), acks="all", bootstrap_timeout_ms=15_000)
+        producer = producer_for(connection, topic, {"bootstrap_timeout_ms": CONNECT_MS})
         try:
             sent = {
                 number: producer.send(topic, TICK_VALUE, TICK_KEY, partition=number, timestamp_ms=ms)
@@ -88,5 +86,5 @@ def send_ticks(connection: Connection, topic: str, at_ms: Mapping[int, int]) -> 
             return {number: int(future.get(timeout=15).offset) + 1 for number, future in sent.items()}
         finally:
             producer.close(timeout=5)
-    except KafkaError as error:
+    except ClientError as error:
         raise BrokerError(f"ticks for idle partitions of {topic!r} could not be sent: {error!r}") from error

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from workbench.broker.recorded import read_topic
 from workbench.broker.records import records
-from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets
+from workbench.broker.topics import Connection, Topics, describe
 from workbench.clicks.files import Recording
 from workbench.errors import ClickError
 from workbench.reports import patterns
@@ -123,7 +122,6 @@ def _findings(
 
 
 def _dead_letters(connection: Connection, topic: str) -> Counter[str]:
-    begin, end = begin_offsets(connection, topic), end_offsets(connection, topic)
-    with tqdm(disable=True) as bar:
-        letters = (dead_letter(record.value) for record in records(connection, topic, begin, end, bar))
-        return Counter(str(letter.get("reason", "unreadable")) for letter in letters)
+    held = describe(connection, [topic])[topic]
+    letters = (dead_letter(record.value) for record in records(connection, topic, held.begin, held.end))
+    return Counter(str(letter.get("reason", "unreadable")) for letter in letters)

@@ -22,7 +22,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from workbench.broker.records import records
-from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets
+from workbench.broker.topics import Connection, Topics, describe
 from workbench.clicks.record import TICK_VALUE, parse
 from workbench.errors import ClickError, RuleError, VerdictError
 from workbench.rule import Rule, judge
@@ -93,14 +93,11 @@ def audit(
     Raises TopicError (a topic is missing), BrokerError (no broker, or it falls silent), VerdictError (a
     verdict names no rule).
     """
-    clicks_from, clicks_to = begin_offsets(connection, topics.clicks), end_offsets(connection, topics.clicks)
+    held = describe(connection, [topics.clicks])
     # After the clicks: so the verdicts of all these clicks are in, if they were given at all.
-    spans = {
-        name: (begin_offsets(connection, name), end_offsets(connection, name))
-        for name in (topics.verdicts, topics.dead_letters)
-    }
-    spans[topics.clicks] = clicks_from, clicks_to
-    total = sum(end[p] - begin[p] for begin, end in spans.values() for p in end)
+    held |= describe(connection, [topics.verdicts, topics.dead_letters])
+    spans = {name: (state.begin, state.end) for name, state in held.items()}
+    total = sum(state.records for state in held.values())
     with tqdm(
         total=total, unit=" records", unit_scale=True, desc="audit", disable=not progress, mininterval=0.25
     ) as bar:

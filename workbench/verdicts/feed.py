@@ -15,11 +15,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 import pandas as pd
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
-from workbench.broker.clients import consumer_at
-from workbench.broker.topics import Connection, Topics, begin_offsets, end_offsets
+from workbench.broker.clients import ClientError, Consumer, Partition, consumer_at, partitions
+from workbench.broker.topics import Connection, Topics, describe
 from workbench.durations import duration
 from workbench.errors import BrokerError, VerdictError, WorkbenchError
 from workbench.verdicts.table import NOT_A_TIME, Counts, VerdictTable, epoch_us, read_fields, to_frame
@@ -132,12 +130,9 @@ class VerdictFeed:
 
     def start(self) -> Self:
         """Look where the topics end or begin, and follow them from there. Raises TopicError and BrokerError."""
-        offsets = end_offsets if self._starting == "latest" else begin_offsets
-        positions = {
-            TopicPartition(topic, number): offset
-            for topic in (self._topics.verdicts, self._topics.dead_letters)
-            for number, offset in offsets(self._connection, topic).items()
-        }
+        positions: dict[Partition, int] = {}
+        for topic, state in describe(self._connection, [self._topics.verdicts, self._topics.dead_letters]).items():
+            positions |= partitions(topic, state.end if self._starting == "latest" else state.begin)
         consumer = consumer_at(self._connection, positions)
         self._thread = threading.Thread(target=self._follow, args=(consumer,), name="workbench-verdicts", daemon=True)
         self._thread.start()
@@ -215,7 +210,7 @@ class VerdictFeed:
             dead_letters=dict(self._dead_letters),
         )
 
-    def _follow(self, consumer: KafkaConsumer) -> None:
+    def _follow(self, consumer: Consumer) -> None:
         try:
             while not self._stop.is_set():
                 for place, records in consumer.poll(timeout_ms=100, max_records=2000).items():
@@ -223,7 +218,7 @@ class VerdictFeed:
                         self._take(place.topic, records)
                         self._changed.notify_all()
             consumer.close()
-        except KafkaError as error:
+        except ClientError as error:
             self._fail(BrokerError(f"the verdict feed was cut off: {error!r}. Fix: start it again"))
         except Exception as error:  # noqa: BLE001 - kept for wait_for(), which raises it
             self._fail(VerdictError(f"the verdict feed failed: {error!r}. Fix: start it again, and report this"))

@@ -86,7 +86,7 @@ def test_reading_to_the_end_takes_in_every_outcome_that_is_there(made: Parts) ->
 
 
 def test_a_broker_that_falls_silent_before_the_end_is_told(made: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.detector.catch_up._SILENCE_S", 0.0)
+    monkeypatch.setattr("workbench.broker.records._SILENCE_S", 0.0)
     monkeypatch.setattr("fake_detector.FakeConsumer.poll", lambda self, timeout_ms, max_records: {})
     made.topics.verdict(0, 0)
     with pytest.raises(BrokerError, match="gave nothing for 0 s before their end"):

@@ -47,16 +47,17 @@ def test_a_start_is_refused_and_changes_nothing_unless_it_is_to_go_on(
     held: FakeTopics, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     held.delete_before(0, 7)
+    first = held.begin_offsets(CONNECTION, held.topics.clicks)
     checkpoint = resumed(tmp_path)
     for _ in range(2):
         with pytest.raises(LostClicks):
-            pass_over(checkpoint, CONNECTION, held.topics.clicks, "fail")
+            pass_over(checkpoint, held.topics.clicks, first, "fail")
         assert checkpoint.begins_at(held.topics.clicks) == {0: 3, 1: 5}
     with caplog.at_level(logging.WARNING, "workbench.detector"):
-        assert pass_over(checkpoint, CONNECTION, held.topics.clicks, "go_on") == 4
+        assert pass_over(checkpoint, held.topics.clicks, first, "go_on") == 4
     assert "deleted 4 records" in caplog.text
     assert checkpoint.begins_at(held.topics.clicks) == {0: 7, 1: 5}
-    assert pass_over(checkpoint, CONNECTION, held.topics.clicks, "fail") == 0
+    assert pass_over(checkpoint, held.topics.clicks, first, "fail") == 0
     checkpoint.close()
 
 
