@@ -4,6 +4,7 @@ from .broker.recorded import read_topic
 from .broker.sender import Sending, replay, send
 from .broker.topics import Topics, connect
 from .charts.live import LiveChart
+from .cli.doctor import doctor
 from .clicks.files import Recording, read
 from .clicks.traffic import Mix, Traffic
 from .detector.handle import Detector, detect
@@ -45,6 +46,7 @@ __all__ = [
     "clicks",
     "connect",
     "detect",
+    "doctor",
     "errors",
     "evaluate",
     "follow",

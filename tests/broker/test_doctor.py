@@ -11,7 +11,7 @@ import pytest
 
 import workbench.cli.doctor
 from workbench.broker.topics import Connection, EmbeddedBroker
-from workbench.cli.doctor import Check, checks, print_report
+from workbench.cli.doctor import Check, checks, doctor
 from workbench.machine.jars import jar_lock
 
 
@@ -156,7 +156,7 @@ def test_the_report_has_a_line_for_each_check_and_its_status_says_whether_all_is
     good, bad = Check("this", True, "is fine"), Check("that", False, "is broken", "mend it")
     out = io.StringIO()
     monkeypatch.setattr(workbench.cli.doctor, "_checks", lambda environ, brokers: iter([good, bad]))
-    assert print_report(None, out) == 1
+    assert doctor(None, out) is False
     assert out.getvalue().splitlines() == [
         "ok      this: is fine",
         "not ok  that: is broken",
@@ -165,5 +165,5 @@ def test_the_report_has_a_line_for_each_check_and_its_status_says_whether_all_is
     ]
     monkeypatch.setattr(workbench.cli.doctor, "_checks", lambda environ, brokers: iter([good]))
     out = io.StringIO()
-    assert print_report(None, out) == 0
+    assert doctor(None, out) is True
     assert out.getvalue() == "ok      this: is fine\nAll is well.\n"

@@ -195,7 +195,7 @@ def test_the_notebook_applies_a_choice_to_a_detector_that_is_running(connection:
         page.locator("button.mod-primary").click()
         page.wait_for_selector("text=/5-in-20s.* judges now; that took \\d/", timeout=120_000)
         shot(page, "board_live")
-        table = page.locator(".jp-CodeCell", has_text="judged_by = feed.frame()")
+        table = page.locator(".jp-CodeCell", has_text="judged_by = running.feed.frame()")
 
         def judged_by_the_new_rule() -> bool:
             table.first.locator(".jp-InputArea-editor").click()

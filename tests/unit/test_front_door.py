@@ -25,7 +25,7 @@ PUBLIC = {
     "workbench": [
         *("Connection", "Cost", "Detector", "Live", "LiveChart", "Mix", "Recording", "Rule", "Sending", "Shadow"),
         *("Surface", "Tolerance", "Topics", "Traffic", "TuningBoard", "VerdictFeed", "WorkbenchError"),
-        *("audit", "connect", "detect", "evaluate", "follow", "judge", "live", "read", "read_topic"),
+        *("audit", "connect", "detect", "doctor", "evaluate", "follow", "judge", "live", "read", "read_topic"),
         *("replay", "report", "send", "surface"),
     ],
     "workbench.broker": [
@@ -33,13 +33,12 @@ PUBLIC = {
         *("connect", "ensure_topics", "read_topic", "recreate_topics", "replay", "send"),
     ],
     "workbench.charts": [
-        *("LiveChart", "clicks_per_second", "latency", "overview", "session_timeline", "top_sessions"),
+        *("LiveChart", "click_windows", "clicks_per_second", "latency", "overview", "session_timeline", "top_sessions"),
     ],
     "workbench.clicks": ["Mix", "Recording", "SAMPLE_LOG", "Traffic", "read", "read_mapping"],
     "workbench.reports": [
-        "Report",
-        *("evidence", "findings", "patterns"),  # modules
-        *("report", "run_notebook", "summary", "table", "tiles", "to_html", "write_report"),
+        *("Report", "evidence", "findings", "numbers", "patterns"),
+        *("report", "run_notebook", "summary", "table", "tiles", "to_html", "versions", "write_report"),
     ],
     "workbench.tuning": [
         *("Cost", "Outcome", "Surface", "TuningBoard", "changed_sessions", "changes", "gap_distribution", "heat_map"),

@@ -13,15 +13,18 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike
 
 from workbench.charts.data import View, differences, epoch_us, iso, latency_view, rates_view
 from workbench.charts.sessions import timeline_view, top_view
-from workbench.charts.style import BESIDE_SHADOW, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
+from workbench.charts.style import BESIDE_SHADOW, FLAGGED, GOOD, MUTED, OVERVIEW, PANELS, TEMPLATE, TIME, Panel, Place
 from workbench.charts.widget import Chart
-from workbench.rule import Rule
+from workbench.durations import format_duration
+from workbench.rule import Rule, window_bounds
 
 __all__ = [
     "apply",
+    "click_windows",
     "clicks_per_second",
     "latency",
     "overview",
@@ -173,6 +176,32 @@ def top_sessions(verdicts: pd.DataFrame, n: int = 15) -> Chart:
 def latency(verdicts: pd.DataFrame) -> Chart:
     """From click (event time) to verdict (Kafka timestamp) in ms: p50 and p99 by second, on a log scale."""
     return _figure(verdicts, "latency")
+
+
+def click_windows(ts_us: ArrayLike, rule: Rule) -> Chart:
+    """The windows of a few clicks of one session on one URL: what lies in each, and which clicks are flagged.
+
+    A row a click, its window as a bar and the clicks in it as points. ts_us: whole microseconds, rising; they are shown
+    as seconds. Raises ClickError when they are not.
+    """
+    times = np.asarray(ts_us)
+    first, last = window_bounds(np.zeros(len(times), np.int64), times, rule)
+    window_s, seconds = rule.window.total_seconds(), times / 1e6
+    figure = Chart(layout={"template": TEMPLATE, "height": 320, "showlegend": False})
+    names = []
+    for row, (at, begin, end) in enumerate(zip(seconds, first, last, strict=True)):
+        count = end - begin + 1
+        color = FLAGGED if count >= rule.threshold else GOOD
+        names.append(f"click at {at:g} s: {count} in the window")
+        bar = {"color": color, "width": 14}
+        figure.add_scatter(x=[at - window_s, at], y=[row, row], mode="lines", line=bar, opacity=0.25, hoverinfo="skip")
+        inside = seconds[begin : end + 1]
+        figure.add_scatter(x=inside, y=[row] * count, mode="markers", marker={"color": color, "size": 10})
+    figure.update_yaxes(tickvals=np.arange(len(names)), ticktext=names, autorange="reversed", showgrid=False)
+    figure.update_xaxes(title_text="seconds")
+    title = f"Windows of {format_duration(rule.window)}: {rule.threshold} clicks inside are fraud"
+    figure.update_layout(title_text=title, margin_t=56)
+    return figure
 
 
 def overview(verdicts: pd.DataFrame, sessions: int = 20, n: int = 15) -> Chart:

@@ -34,9 +34,9 @@ __all__ = [
 
 def doctor(args: Namespace) -> int:
     """Print what is well and what is not. 1 when something is not."""
-    from workbench.cli.doctor import print_report
+    from workbench.cli import doctor as examination
 
-    return print_report(args.brokers)
+    return 0 if examination.doctor(args.brokers) else 1
 
 
 def broker_up(args: Namespace) -> int:

@@ -26,7 +26,7 @@ from workbench.machine.folders import cache_dir, state_dir
 from workbench.machine.jars import jar_lock, jars, missing_jars
 from workbench.machine.java import find_java
 
-__all__ = ["DISK_GB", "MEMORY_GB", "Check", "checks", "print_report"]
+__all__ = ["DISK_GB", "MEMORY_GB", "Check", "checks", "doctor"]
 
 _DISTRIBUTION = "click-fraud-workbench"
 _LOCK = Path(__file__).parents[2] / "requirements.lock"
@@ -50,8 +50,21 @@ def checks(environ: Mapping[str, str] = os.environ, brokers: str | None = None) 
     return list(_checks(environ, brokers))
 
 
-def print_report(brokers: str | None = None, out: TextIO | None = None) -> int:
-    """Print each check as it is made, `ok` or `not ok` with the fix; 0 when all is well, else 1."""
+def doctor(brokers: str | None = None, out: TextIO | None = None) -> bool:
+    """Look at all that the workbench needs of this machine, and print what is well and what is not, with the fix.
+
+    Parameters
+    ----------
+    brokers
+        The broker to look at, as for `connect`.
+    out
+        Where to print; None is standard output.
+
+    Returns
+    -------
+    bool
+        Whether all is well.
+    """
     out = out or sys.stdout
     failed = 0
     for check in _checks(os.environ, brokers):
@@ -60,7 +73,7 @@ def print_report(brokers: str | None = None, out: TextIO | None = None) -> int:
             failed += 1
             print(f"        fix: {check.fix}", file=out, flush=True)
     print("All is well." if not failed else f"{failed} not ok.", file=out, flush=True)
-    return 1 if failed else 0
+    return not failed
 
 
 def _checks(environ: Mapping[str, str], brokers: str | None) -> Iterator[Check]:
@@ -68,7 +81,7 @@ def _checks(environ: Mapping[str, str], brokers: str | None) -> Iterator[Check]:
     for name in ("kafka", "spark"):
         yield _jars(name)
     yield _packages()
-    for package, extension in _WIDGETS.items():
+    for package, extension in _WIDGETS.items() if _LOCK.exists() or _version("jupyterlab") else ():
         yield _widget(package, extension)
     yield from _broker(environ, brokers)
     yield _disk()

@@ -17,6 +17,7 @@ from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.clicks.traffic import Traffic
 from workbench.detector.hand_over import HandOver
 from workbench.detector.handle import Detector, detect
+from workbench.detector.supervisor import State
 from workbench.durations import duration
 from workbench.errors import DetectorError, NotCaughtUp, WorkbenchError
 from workbench.rule import Rule
@@ -98,7 +99,7 @@ class Live:
     Attributes
     ----------
     detector
-        To ask for its `progress`, its `state` and its `rule`.
+        To ask for its `progress`.
     feed
         The verdicts so far: `feed.frame()`.
     sending
@@ -109,6 +110,16 @@ class Live:
         self.detector, self.feed = detector, feed
         self.sending: Sending | None = None
         self._stopped = False
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that judges now."""
+        return self.detector.rule
+
+    @property
+    def state(self) -> State:
+        """Where the detector is in its life: "running" when a rule can be applied."""
+        return self.detector.state
 
     def send(self, traffic: Traffic, *, progress: bool = False) -> Sending:
         """Send clicks to the detector's topic, in the background. Traffic that is still being sent ends first.
@@ -180,7 +191,7 @@ class Live:
         traffic = f", {self.sending.sent:,} clicks sent" if self.sending is not None else ""
         counts = self.feed.counts
         seen = f"{counts.clicks:,} judged, {counts.flagged:,} flagged"
-        return f"<Live {self.detector.state}: {self.detector.rule.rule_id}{traffic}, {seen}>"
+        return f"<Live {self.state}: {self.rule.rule_id}{traffic}, {seen}>"
 
 
 def _end_left_over(left: Live) -> None:

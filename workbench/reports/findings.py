@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -65,8 +66,11 @@ class Findings:
         return found
 
 
-def of_recording(recording: Recording, source: str, rule: Rule, *, show_ips: bool = False) -> Findings:
-    """Judge what `readers.read` gave. Raises ClickError when there are no clicks in it."""
+def of_recording(recording: Recording, source: Path | str, rule: Rule, *, show_ips: bool = False) -> Findings:
+    """Judge what `clicks.read` gave; source: the file, whose name it is told by.
+
+    Raises ClickError when there are no clicks in it.
+    """
     counts = {
         "lines": recording.lines,
         "clicks": len(recording.clicks),
@@ -74,7 +78,7 @@ def of_recording(recording: Recording, source: str, rule: Rule, *, show_ips: boo
         "no clicks on pages (pictures, scripts, other methods)": recording.filtered,
         "late: dated before a line above them": recording.late,
     }
-    return _findings(source, rule, recording.clicks, counts, recording.rejected, show_ips)
+    return _findings(Path(source).name, rule, recording.clicks, counts, recording.rejected, show_ips)
 
 
 def of_topics(

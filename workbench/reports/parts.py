@@ -7,6 +7,7 @@ which lets no inline style through.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from itertools import islice
 from typing import Any, Final, Literal
 
@@ -17,9 +18,9 @@ from workbench.machine.extras import extra
 from workbench.text import label
 
 with extra("report"):
-    from IPython.display import HTML
+    from IPython.display import HTML, JSON
 
-__all__ = ["table", "tiles"]
+__all__ = ["numbers", "table", "tiles", "versions"]
 
 _LIMITS: Final = {"url": 60, "user_agent": 60, "session_id": 40}
 _LIMIT: Final = 80
@@ -65,6 +66,17 @@ def table(frame: pd.DataFrame, rows: int = 15, empty: str = "None.") -> HTML:
     note = f'<p class="note">and {more:,} more</p>' if more else ""
     whole = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
     return HTML(f'<div class="tex2jax_ignore mathjax_ignore">{whole}</div>')
+
+
+def numbers(found: Mapping[str, Any]) -> JSON:
+    """The results of a notebook as JSON, for programs to read: what its cell tagged "summary" puts out."""
+    return JSON(found, expanded=True)
+
+
+def versions() -> pd.DataFrame:
+    """Which versions of what makes a report are installed. Columns: package, version."""
+    names = ["click-fraud-workbench", "crawler-user-agents", "numpy", "pandas", "papermill", "plotly"]
+    return pd.DataFrame({"package": names, "version": [version(name) for name in names]})
 
 
 def _column(name: str, values: pd.Series[Any]) -> list[str]:

@@ -23,6 +23,7 @@ __all__ = [
     "AGENT_READ",
     "Windowed",
     "bursts",
+    "by_client",
     "by_session",
     "by_url",
     "crawlers",
@@ -128,6 +129,25 @@ def by_url(judged: pd.DataFrame) -> pd.DataFrame:
     found = _ranked(judged, "url", sessions=("session_id", "nunique"))
     flagged = judged[judged["fraud"]].groupby("url")["session_id"].nunique()
     return found.assign(flagged_sessions=flagged.reindex(found["url"]).fillna(0).astype(np.int64).to_numpy())
+
+
+def by_client(judged: pd.DataFrame) -> pd.DataFrame:
+    """What known crawlers clicked, and what all others did: one row each.
+
+    Columns: client, sessions, clicks, flagged, share. Without the column crawler, as without user agents, no rows.
+
+    >>> known, fraud = [True, True, False], [True, False, False]
+    >>> judged = pd.DataFrame({"session_id": list("aab"), "crawler": known, "fraud": fraud})
+    >>> by_client(judged)
+              client  sessions  clicks  flagged  share
+    0  known crawler         1       2        1    0.5
+    1          other         1       1        0    0.0
+    """
+    if "crawler" not in judged:
+        return pd.DataFrame()
+    client = judged["crawler"].map({True: "known crawler", False: "other"}).rename("client")
+    columns = {"sessions": ("session_id", "nunique"), "clicks": ("fraud", "size"), "flagged": ("fraud", "sum")}
+    return judged.groupby(client).agg(**columns, share=("fraud", "mean")).reset_index()
 
 
 def crawlers(user_agents: pd.Series[Any]) -> pd.Series[bool]:

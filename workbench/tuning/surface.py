@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal
@@ -157,6 +157,33 @@ class Surface:
         if self.labelled:
             table |= {name: getattr(self, name).ravel() for name in ("precision", "recall", "f1", "cost")}
         return pd.DataFrame(table)
+
+    def ranked(self) -> pd.DataFrame:
+        """`frame` with the best rules by F1 first; without labels nobody can say, and those that flag least are.
+
+        >>> ts = pd.to_datetime([0, 1, 2, 30], unit="s", utc=True)
+        >>> clicks = pd.DataFrame({"click_id": list("abcd"), "session_id": "s1", "url": "/ad", "ts": ts})
+        >>> surface(clicks, ["2s", "10s"], [2, 3]).ranked()["rule_id"].tolist()
+        ['3-in-2s', '3-in-10s', '2-in-2s', '2-in-10s']
+        """
+        if not self.labelled:
+            return self.frame().sort_values("flagged_clicks", kind="stable", ignore_index=True)
+        best_first = {"f1": False, "flagged_clicks": True}
+        return self.frame().sort_values([*best_first], ascending=[*best_first.values()], ignore_index=True)
+
+    def best_by_price(self, times: Iterable[float] = (1, 3, 10, 30, 100)) -> pd.DataFrame:
+        """The cheapest rule for a refused good click that costs so many times as much as a paid fraudulent one.
+
+        Returns one row a price (its index), with the columns rule (its id), precision, recall and cost. Raises
+        ClickError when no click is labelled as fraud.
+        """
+        rows = {}
+        for price in times:
+            priced = replace(self, prices=Cost(1, price))
+            best = priced.at(priced.best("cost"))
+            rows[price] = (best.rule.rule_id, best.precision, best.recall, best.cost)
+        index = pd.Index(rows, name="a good click costs")
+        return pd.DataFrame([*rows.values()], index, ["rule", "precision", "recall", "cost"])
 
     def __repr__(self) -> str:
         labels = f"{self.fraud:,} of them fraud" if self.fraud is not None else "no labels"

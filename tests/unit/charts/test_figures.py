@@ -20,8 +20,9 @@ from workbench.charts import figures as charts
 from workbench.charts.data import MAX_BINS, iso
 from workbench.charts.live import LiveChart
 from workbench.charts.sessions import MAX_POINTS
-from workbench.charts.style import CONFIG
+from workbench.charts.style import CONFIG, FLAGGED
 from workbench.charts.widget import SharedFigure
+from workbench.rule import Rule, clicks_in_window, flag
 from workbench.text import label
 
 FIGURES: list[Callable[[pd.DataFrame], go.Figure]] = [
@@ -106,6 +107,17 @@ def test_latency_is_the_nearest_rank_percentile_of_each_second_without_revised_v
         lambda ms: np.percentile(ms, share, method="inverted_cdf")
     )
     assert drawn(charts.latency(frame), f"latency:p{share}").y == pytest.approx(expected.to_numpy())
+
+
+def test_the_windows_of_clicks_hold_what_the_rule_counts_in_them() -> None:
+    ts_us = np.array([0, 3, 9, 11, 22, 24]) * 1_000_000
+    rule = Rule("10s", 3)
+    figure = charts.click_windows(ts_us, rule)
+    windows, inside = figure.data[0::2], figure.data[1::2]
+    assert [len(trace.x) for trace in inside] == clicks_in_window(np.zeros(6, int), ts_us, rule).tolist()
+    assert [tuple(trace.x) for trace in windows] == [(at - 10, at) for at in (0, 3, 9, 11, 22, 24)]
+    assert [trace.marker.color == FLAGGED for trace in inside] == flag(np.zeros(6, int), ts_us, rule).tolist()
+    assert figure.layout.yaxis.ticktext[3] == "click at 11 s: 3 in the window"
 
 
 def test_the_timeline_has_every_click_of_the_flagged_sessions_and_marks_the_flagged_ones() -> None:

@@ -162,6 +162,27 @@ def test_among_equals_the_best_rule_is_the_one_that_flags_least_then_the_stricte
     assert surface(clicks, ["1ms", "2ms"], [5, 6]).best() == Rule("1ms", 6)
 
 
+def test_the_best_rule_by_price_is_the_cheapest_at_each_and_a_dearer_mistake_is_made_less_often() -> None:
+    clicks = Traffic(50, "2m", seed=3).clicks(datetime(2026, 1, 2, tzinfo=UTC))
+    windows, thresholds = ["2s", "10s", "40s"], [2, 3, 5]
+    found = surface(clicks, windows, thresholds).best_by_price([1, 10, 100])
+    assert found.index.name == "a good click costs"
+    for price, row in found.iterrows():
+        priced = surface(clicks, windows, thresholds, cost=Cost(1, float(str(price))))
+        assert row["rule"] == priced.best("cost").rule_id
+        assert row["cost"] == priced.cost.min()
+    assert found["precision"].is_monotonic_increasing
+
+
+def test_the_ranked_rules_begin_with_the_best() -> None:
+    clicks = Traffic(50, "2m", seed=3).clicks(datetime(2026, 1, 2, tzinfo=UTC))
+    found = surface(clicks, ["2s", "10s", "40s"], [2, 3, 5])
+    ranked = found.ranked()
+    assert ranked["rule_id"][0] == found.best().rule_id
+    assert ranked["f1"].is_monotonic_decreasing
+    assert sorted(ranked["rule_id"]) == sorted(found.frame()["rule_id"])
+
+
 def test_without_labels_there_is_only_how_much_is_flagged_and_no_best_rule() -> None:
     clicks = as_frame([("s", "u", 0, "x"), ("s", "u", 1, "x")])
     for bare in (
