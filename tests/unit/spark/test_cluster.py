@@ -11,6 +11,7 @@ import pytest
 
 from workbench.errors import DetectorError
 from workbench.spark import cluster as module
+from workbench.spark import internals
 from workbench.spark.cluster import Cluster, check_master
 
 
@@ -32,7 +33,7 @@ class Played:
 
 
 def cluster(played: Played, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    monkeypatch.setattr(module.internals, "java_context", lambda context: played)
+    monkeypatch.setattr(internals, "java_context", lambda context: played)
     conf = {"spark.executor.memory": "2g", "spark.driver.host": "127.0.0.1"}
     context = SimpleNamespace(master="spark://there:7077", getConf=lambda: conf)
     return Cluster(cast(Any, SimpleNamespace(sparkContext=context)))
