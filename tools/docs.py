@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 
-from workbench.cli.parser import _parser
+from workbench.cli.parser import make_parser
 
 ROOT = Path(__file__).parent.parent
 PARTS = {
@@ -103,7 +103,7 @@ def _options(name: str, parser: argparse.ArgumentParser, level: int) -> list[str
 
 def made_options() -> str:
     """Every command with its options, as its `--help` says them."""
-    return "\n\n".join(part for name, made in subparsers(_parser()[0]).items() for part in _options(name, made, 3))
+    return "\n\n".join(part for name, made in subparsers(make_parser()[0]).items() for part in _options(name, made, 3))
 
 
 def made_notebooks() -> str:

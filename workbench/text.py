@@ -37,9 +37,9 @@ def first_line(said: object, limit: int = 300) -> str:
 
 
 def without_nul(text: str) -> str:
-    """Write a text without NUL, and no two alike: to pandas, where it groups, a text ends at its first NUL.
+    r"""Write a text without NUL, and no two alike: to pandas, where it groups, a text ends at its first NUL.
 
-    >>> without_nul("s1"), without_nul("s1\\0"), without_nul("s1␀0")
+    >>> without_nul("s1"), without_nul("s1\0"), without_nul("s1␀0")
     ('s1', 's1␀0', 's1␀␀0')
     """
     return text.replace("␀", "␀␀").replace("\0", "␀0")
@@ -69,7 +69,7 @@ def spreadsheet_safe(text: str) -> str:
 
 
 def label(text: object, limit: int = 48) -> str:
-    """Text from data, safe and short enough for a Plotly label: cut in the middle, escaped, made visible.
+    r"""Text from data, safe and short enough for a Plotly label: cut in the middle, escaped, made visible.
 
     Plotly reads labels as pseudo-HTML, and as TeX between dollar signs. Control and bidirectional
     characters could hide or reorder what is shown, so they appear as their picture or code point.
@@ -78,8 +78,8 @@ def label(text: object, limit: int = 48) -> str:
     '&lt;b&gt;&#36;5 &amp; up&lt;/b&gt;'
     >>> label("https://shop.example/" + "a" * 100, limit=24)
     'https://shop.ex…aaaaaaaa'
-    >>> label("one\\ntwo \\u202eeerht")
-    'one␊two \\\\u202eeerht'
+    >>> label("one\ntwo \u202eeerht")
+    'one␊two \\u202eeerht'
     """
     return _label(str(text), limit)
 

@@ -136,7 +136,7 @@ def test_the_topics_are_the_workbenchs() -> None:
 
 
 def test_the_broker_is_set_as_the_embedded_one_is() -> None:
-    kafka = dict(line.split("=", 1) for line in embedded._CONFIG.splitlines())
+    kafka = dict(line.split("=", 1) for line in embedded.SERVER_PROPERTIES.splitlines())
     topic = settings("topics", "topic-config")
     assert topic == {
         "message.timestamp.type": kafka["log.message.timestamp.type"],

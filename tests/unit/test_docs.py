@@ -20,14 +20,14 @@ from pathlib import Path
 import pytest
 
 from workbench import __version__
-from workbench.cli.parser import _parser
+from workbench.cli.parser import make_parser
 from workbench.clicks.files import SAMPLE_LOG
 from workbench.clicks.traffic import Traffic
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
-COMMANDS = set(_parser()[1])
+COMMANDS = set(make_parser()[1])
 OTHER_TOOLS = ("docker ", "curl ", "conda ", "pip ", "apt-get ", "spark-class", "`bench/")
 
 
@@ -60,7 +60,7 @@ def test_the_table_of_commands_names_every_command_and_no_other() -> None:
     for cell in cells:
         first, *others = re.findall(r"`([^`]+)`", cell)
         command = first.split()[1]
-        actions = subparsers(subparsers(_parser()[0])[command]) if command in COMMANDS else {}
+        actions = subparsers(subparsers(make_parser()[0])[command]) if command in COMMANDS else {}
         named += [command, *(other for other in others if other not in actions)]
     assert {"missing": sorted(COMMANDS - {*named}), "unknown": sorted({*named} - COMMANDS)} == {
         "missing": [],
@@ -76,7 +76,7 @@ def test_every_command_in_the_readme_is_one_that_is_understood(capsys: pytest.Ca
         words = shlex.split(line)
         if words and words[0] == "workbench" and "FILE" not in words:
             with contextlib.suppress(SystemExit):
-                _parser()[0].parse_args(words[1:])
+                make_parser()[0].parse_args(words[1:])
             # `workbench replay` alone names a command and runs nothing.
             said = capsys.readouterr().err
             assert said == "" or "arguments are required" in said, line
@@ -87,7 +87,7 @@ def test_every_command_in_the_readme_is_one_that_is_understood(capsys: pytest.Ca
 def test_every_option_in_the_readme_exists() -> None:
     ours = "\n".join(line for line in README.splitlines() if not any(tool in line for tool in OTHER_TOOLS))
     ours = re.sub(r"`--volumes`", "", ours)
-    every = list(subparsers(_parser()[0]).values())
+    every = list(subparsers(make_parser()[0]).values())
     every += [action for command in every for action in subparsers(command).values()]
     options = {name for parser in every for name in parser._option_string_actions}
     assert sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours)) - options) == []

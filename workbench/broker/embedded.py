@@ -27,7 +27,7 @@ from workbench.machine.folders import locked, state_dir
 from workbench.machine.jars import jars
 from workbench.machine.java import find_java, java_env, log4j_option
 
-__all__ = ["DEFAULT_PORT", "BrokerStatus", "EmbeddedBroker", "port_holder"]
+__all__ = ["DEFAULT_PORT", "SERVER_PROPERTIES", "BrokerStatus", "EmbeddedBroker", "port_holder"]
 
 DEFAULT_PORT = 29092
 _START_S = 120.0  # up in 5 s on an idle machine
@@ -36,7 +36,7 @@ _STOP_S = 30.0
 # Retention is by size, not by age: replayed clicks carry the times of a recorded log, and an age limit
 # would delete them; for the same reason a segment is not closed by the time span it holds. Paths are
 # relative to the broker's home, so that no character of it can upset Kafka's properties format.
-_CONFIG = """\
+SERVER_PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
@@ -194,7 +194,7 @@ class EmbeddedBroker:
 
     def _properties(self, port: int, controller: int) -> str:
         """Kafka's settings; of two lines for the same one it takes the last."""
-        return _CONFIG.format(port=port, controller=controller)
+        return SERVER_PROPERTIES.format(port=port, controller=controller)
 
     def _wait_until_ready(self, process: psutil.Process, connection: Connection) -> None:
         """Wait for the answer to a real request: an open port comes seconds before a broker that serves."""

@@ -51,6 +51,7 @@ class Secret(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Secret:
+        """Take a text, or the text of another."""
         return super().__new__(cls, text.reveal() if isinstance(text, Secret) else text)
 
     def reveal(self) -> str:

@@ -30,7 +30,7 @@ from workbench.cli.verdicts import verdicts
 from workbench.errors import WorkbenchError
 from workbench.text import printable
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _TOPICS = {"clicks": "fcd-producer", "verdicts": "fcd-consumer", "dead-letter": "fcd-dead-letter"}
 _DURATION = "durations: 500ms, 10s, 2m, 1h"
@@ -38,7 +38,7 @@ _DURATION = "durations: 500ms, 10s, 2m, 1h"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. Usage errors and --help end the process, as argparse does."""
-    parser, names = _parser()
+    parser, names = make_parser()
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words and not words[0].startswith("-") and words[0] not in names:
         near = difflib.get_close_matches(words[0], names, n=1)
@@ -82,7 +82,7 @@ def _signals_interrupt() -> Iterator[None]:
             signal.signal(number, before)
 
 
-def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
+def make_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     """The parser, and the names of its commands."""
     parser = argparse.ArgumentParser(
         prog="workbench", description="Watch click fraud being caught in real time.", allow_abbrev=False

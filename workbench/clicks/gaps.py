@@ -110,6 +110,7 @@ class Bins:
         self._padded = np.append(self._edges, NEVER)
 
     def __call__(self, gaps: Ints) -> Ints:
+        """Give how many of the edges each gap has reached."""
         if self._steps > _MOST_STEPS:
             return np.searchsorted(self._edges, gaps, side="right")
         gaps = np.minimum(gaps, self._longest)

@@ -81,7 +81,7 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Java:
 
 
 def java_env(java: Java) -> dict[str, str]:
-    """This process's environment with JAVA_HOME set to `java`, for a child process."""
+    """Environment of this process with JAVA_HOME set to `java`, for a child process."""
     return {**os.environ, "JAVA_HOME": str(java.home)}
 
 

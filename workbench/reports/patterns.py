@@ -124,8 +124,10 @@ def by_session(judged: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_url(judged: pd.DataFrame) -> pd.DataFrame:
-    """One row a URL, those with most flagged clicks first. Columns: url, clicks, flagged, share, sessions,
-    flagged_sessions."""
+    """One row a URL, those with most flagged clicks first.
+
+    Columns: url, clicks, flagged, share, sessions, flagged_sessions.
+    """
     found = _ranked(judged, "url", sessions=("session_id", "nunique"))
     flagged = judged[judged["fraud"]].groupby("url")["session_id"].nunique()
     return found.assign(flagged_sessions=flagged.reindex(found["url"]).fillna(0).astype(np.int64).to_numpy())

@@ -47,7 +47,7 @@ class Running(Protocol):
 
     @property
     def state(self) -> str:
-        """ "running" when a rule can be applied."""
+        """What it is doing: "running" when a rule can be applied."""
         ...
 
     def apply(self, rule: Rule) -> object:

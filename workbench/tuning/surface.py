@@ -141,9 +141,10 @@ class Surface:
         return Rule(self.windows[window[first]], self.thresholds[threshold[first]])
 
     def frame(self) -> pd.DataFrame:
-        """One row a rule. Columns: rule_id, window (timedelta), threshold, flagged_clicks, flagged_sessions,
+        """One row a rule.
 
-        flagged_share and, with labels, precision, recall, f1 and cost.
+        Columns: rule_id, window (timedelta), threshold, flagged_clicks, flagged_sessions, flagged_share and, with
+        labels, precision, recall, f1 and cost.
         """
         rules = [Rule(window, threshold) for window in self.windows for threshold in self.thresholds]
         table = {

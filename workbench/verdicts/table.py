@@ -97,9 +97,10 @@ def _one_epoch_us(text: str) -> int:
 
 @dataclass(frozen=True)
 class Counts:
-    """What has been seen: verdict records, distinct clicks, clicks flagged, verdicts revised from No to Yes,
-    records that said nothing new, records that are no verdict, and dead letters by reason.
+    """What has been seen, in numbers.
 
+    These are verdict records, distinct clicks, clicks flagged, verdicts revised from No to Yes, records that said
+    nothing new, records that are no verdict, and dead letters by reason.
     A click that has left the table and is judged again counts again.
     """
 

@@ -250,10 +250,11 @@ def test_a_recording_is_shown_up_to_its_newest_click_however_long_ago_that_was()
 
 def test_traces_are_updated_in_place_and_the_view_is_never_reset() -> None:
     frame = verdict_frame(2_000, rate=100)
-    chart = LiveChart(Feed(frame.iloc[:500]), clock=clock_at(frame))
+    feed = Feed(frame.iloc[:500])
+    chart = LiveChart(feed, clock=clock_at(frame))
     chart.refresh()
     uids, revision = [t.uid for t in chart.figure().data], chart.figure().layout.uirevision
-    chart._feed = Feed(frame)
+    feed.now = frame
     chart.refresh()
     assert [t.uid for t in chart.figure().data] == uids
     assert chart.figure().layout.uirevision == revision
