@@ -16,7 +16,6 @@ import uuid
 from collections import defaultdict
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -27,6 +26,7 @@ from soak_chart import draw, slopes
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.detector.handle import Detector, detect
 from workbench.rule import Rule
+from workbench.spark import internals
 from workbench.spark.session import state_dir
 
 SESSIONS = 2000  # in a minute, at 1,000 clicks/s: about half of the clicks are flagged
@@ -116,11 +116,8 @@ class Heap:
     """The driver's process, and the least that its heap holds in a while."""
 
     def __init__(self) -> None:
-        from pyspark import SparkContext
-
         self.driver = driver()
-        jvm: Any = SparkContext._jvm
-        self._jvm = jvm.java.lang.Runtime.getRuntime()
+        self._jvm = internals.gateway().jvm.java.lang.Runtime.getRuntime()
         self.least = float("inf")
 
     def look(self) -> None:

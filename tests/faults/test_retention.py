@@ -51,7 +51,7 @@ def test_clicks_deleted_while_the_detector_stood_still_are_named_and_passed_over
     with begin(checkpoint=state) as first:
         first.wait_until_caught_up("120s")
         ends = end_offsets(connection, topics.clicks)
-        until(lambda: first._supervisor._checkpoint.committed(topics.clicks) == ends)
+        until(lambda: first._supervisor._checkpoint.committed(topics.clicks) == ends)  # noqa: SLF001  # told nowhere
     send(connection, topics, records[half:])
     there = oracle.read(connection.bootstrap, topics.clicks)
     lost = {0: range(ends[0], ends[0] + 500), 1: range(ends[1], ends[1] + 1)}

@@ -125,7 +125,7 @@ def named_by_the_dashboard() -> set[str]:
 
 
 def test_a_latency_is_in_the_bucket_whose_bound_it_does_not_pass() -> None:
-    latencies = metrics._Latencies()
+    latencies = metrics.Latencies()
     latencies.add([5_000, 5_001, -3, 70_000_000])
     latencies.add([20_000])
     values = {sample.labels.get("le", sample.name): sample.value for sample in latencies.metric().samples}

@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 import pytest
 from detecting import until
+from pyspark.sql import SparkSession
 from secured import CANARY, PASSWORD, USER, SecuredBroker
 
 from workbench.broker import sender
@@ -141,12 +142,17 @@ def test_a_client_that_nobody_here_wrote_sends_clicks_and_reads_verdicts(running
     assert verdicts == {"kcat-0": "No", "kcat-1": "No", "kcat-2": "Yes", "kcat-3": "Yes"}
 
 
-def test_the_password_is_in_no_plan_page_log_state_or_argument(running: Detector) -> None:
-    session = spark_of(running)
+def test_the_password_is_in_no_plan_page_log_state_or_argument(
+    running: Detector, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = SparkSession.active()
     (query,) = session.streams.active
-    plan = query._jsq.explainInternal(True)
+    capsys.readouterr()
+    query.explain(extended=True)
+    plan = capsys.readouterr().out
     assert "Kafka" in plan
     address = session.sparkContext.uiWebUrl
+    assert address is not None
     application = f"/api/v1/applications/{session.sparkContext.applicationId}"
     paths = ["/jobs/", "/stages/", "/environment/", "/SQL/", "/SQL/execution/?id=0", "/StreamingQuery/"]
     paths += [f"{application}/environment", f"{application}/sql?details=true", f"{application}/jobs"]
@@ -161,18 +167,12 @@ def test_the_password_is_in_no_plan_page_log_state_or_argument(running: Detector
     assert holding(state_dir(), CANARY.encode()) == []
 
 
-def spark_of(running: Detector) -> Any:
-    source = running._judging._engine._source
-    assert source is not None
-    return source._spark
-
-
 def test_only_this_machine_can_connect(running: Detector, embedded_broker: EmbeddedBroker, tmp_path: Path) -> None:
     pytest.importorskip("playwright")
     from browser import jupyter_lab
 
     assert running.state == "running"
-    assert spark_of(running).sparkContext.uiWebUrl
+    assert SparkSession.active().sparkContext.uiWebUrl
     assert embedded_broker.status().running
     found: set[tuple[str, str]] = set()
     passed = running.progress.checkpoints + 2  # the query opens its ports anew after each

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from workbench.errors import DetectorError, JavaNotFound, SetupError
+from workbench.spark import internals
 from workbench.spark.session import SPARK_VERSION, spark_session, state_dir, stop_spark
 
 pytestmark = pytest.mark.java
@@ -94,9 +94,8 @@ def test_other_settings_of_queries_need_no_other_jvm_and_each_session_keeps_its_
 
 
 def test_only_the_loopback_is_listened_on() -> None:
-    session = spark_session(2)
-    jvm_of: Any = session.sparkContext._jvm
-    anywhere = jvm_of.java.net.ServerSocket(0)  # as the shuffle of a real-time query listens
+    spark_session(2)
+    anywhere = internals.gateway().jvm.java.net.ServerSocket(0)  # as the shuffle of a real-time query listens
     assert anywhere.getInetAddress().isLoopbackAddress()
     (jvm,) = jvms()
     ports = [c.laddr.ip for c in jvm.net_connections("tcp") if c.status == psutil.CONN_LISTEN]

@@ -222,6 +222,7 @@ class Parts:
     topics: FakeTopics
     engine: FakeEngine
     checkpoint: Checkpoint
+    positions: Positions
     log: ProgressLog
     judging: Judging
     supervisor: Supervisor
@@ -256,7 +257,7 @@ def parts(topics: FakeTopics, folder: Path, rule: Rule = Rule("10s", 3)) -> Iter
         judge = Judging(settings, begun, state, where, log, cast(Any, engine))
         watch = Supervisor(settings, judge, where, log, state)
         try:
-            yield Parts(topics, engine, state, log, judge, watch, Detector(settings, watch, judge, where, log))
+            yield Parts(topics, engine, state, where, log, judge, watch, Detector(settings, watch, judge, where, log))
         finally:
             engine.may_open.set()
             watch.stop()

@@ -1,5 +1,4 @@
-"""Kafka clients: the one place where they are built, and what others need to know of them. What they read and send is
-not known here.
+"""Kafka clients: the one place where they are built. What they read and send is not known here.
 
 Nothing else imports kafka-python by name for its clients; topics and connections import this module when they need one,
 so that a program that only names a broker does not wait for it.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from workbench.detector.progress import Progress
     from workbench.verdicts.table import Counts
 
-__all__ = ["BUCKETS_S", "PORT", "REASONS", "Address", "MetricsServer", "listen", "serve"]
+__all__ = ["BUCKETS_S", "PORT", "REASONS", "Address", "Latencies", "MetricsServer", "listen", "serve"]
 
 PORT = 9464
 REASONS = ("malformed", "too_late", "in_the_future", "redelivered", "judged_before")
@@ -174,7 +174,7 @@ class _Collector(Collector):
 
     def __init__(self) -> None:
         self._watched: tuple[Detector, VerdictFeed] | None = None
-        self._latencies = _Latencies()
+        self._latencies = Latencies()
 
     def watch(self, handle: Detector) -> None:
         self.stop()
@@ -252,7 +252,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"workbench_{name}", text, value)
 
 
-class _Latencies:
+class Latencies:
     """A histogram from click to verdict: many latencies at once, in one NumPy call."""
 
     def __init__(self) -> None:
@@ -261,6 +261,7 @@ class _Latencies:
         self._sum_s = 0.0
 
     def add(self, latencies_us: list[int]) -> None:
+        """Count each in the bucket whose bound it does not pass."""
         seconds = np.maximum(latencies_us, 0) / 1e6  # a click may be dated ahead of the broker's clock
         places = np.searchsorted(BUCKETS_S, seconds)  # a bucket holds what is up to its bound
         with self._lock:
@@ -268,6 +269,7 @@ class _Latencies:
             self._sum_s += float(seconds.sum())
 
     def metric(self) -> Metric:
+        """Give what Prometheus takes."""
         with self._lock:
             upto, total_s = self._counts.cumsum().tolist(), self._sum_s
         buckets = list(zip([*(f"{bound:g}" for bound in BUCKETS_S), "+Inf"], upto, strict=True))

@@ -25,8 +25,9 @@ _PEEK_S = 2.0
 
 
 class Positions:
-    """Reads ends and last records of the three topics with one consumer, opened when it is first needed. Any thread
-    may call.
+    """Reads ends and last records of the three topics with one consumer, opened when it is first needed.
+
+    Any thread may call.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ import html
 import threading
 import time
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
@@ -31,7 +32,7 @@ with extra("lab"):
     import ipywidgets
     from IPython.display import display
 
-__all__ = ["Running", "TuningBoard"]
+__all__ = ["Controls", "Running", "TuningBoard"]
 
 _GREEN: Final = "#1B7F4B"
 _NO_HANDLE: Final = "To apply a rule, start a detector and hand it over: <code>TuningBoard(…, handle=handle)</code>."
@@ -53,6 +54,18 @@ class Running(Protocol):
     def apply(self, rule: Rule) -> object:
         """Judge by this rule from now on; return when it does. Raises WorkbenchError."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The widgets of a board around its charts: what moves them, and what they say in words."""
+
+    window: ipywidgets.SelectionSlider
+    threshold: ipywidgets.SelectionSlider
+    metric: ipywidgets.Dropdown
+    apply: ipywidgets.Button
+    numbers: ipywidgets.HTML
+    status: ipywidgets.HTML
 
 
 class TuningBoard:
@@ -94,9 +107,10 @@ class TuningBoard:
         self._lock, self._moving = threading.RLock(), False
         self._applying: threading.Thread | None = None
         self._figure = skeleton(SharedFigure("Tuning board"))
-        self._make_controls()
+        self.controls = self._make_controls()
+        self._widget = self._arranged()
         self._draw(cells=True)
-        self._figure.data[0].on_click(self._cell_clicked)
+        self._figure.data[0].on_click(self.cell_clicked)
 
     @property
     def changes(self) -> pd.DataFrame:
@@ -111,6 +125,11 @@ class TuningBoard:
                 self.rule = rule
                 self._draw()
 
+    def cell_clicked(self, _: object, points: Any, __: object) -> None:
+        """Choose the rule of a cell of the heat map: Plotly calls it with what was clicked on."""
+        for row, column in points.point_inds[:1]:
+            self.choose(Rule(self.surface.windows[column], self.surface.thresholds[row]))
+
     def apply(self) -> None:
         """Do what the button does: apply the chosen rule to the running detector. Returns at once."""
         with self._lock:
@@ -119,7 +138,7 @@ class TuningBoard:
                 return
             self._applying = threading.Thread(target=self._apply, args=(self.rule,), name="tuning-apply", daemon=True)
             self._say(f"Applying {self.rule.rule_id} …")
-            self._apply_button.disabled = True
+            self.controls.apply.disabled = True
             self._applying.start()
 
     def wait(self, timeout: float | None = None) -> None:
@@ -131,71 +150,65 @@ class TuningBoard:
     @property
     def status(self) -> str:
         """What the board says beside the button, as HTML."""
-        return str(self._status.value)
+        return str(self.controls.status.value)
 
     def figure(self) -> Chart:
         """A static copy of the charts."""
         with self._figure.lock:
             return Chart(self._figure)
 
-    def _make_controls(self) -> None:
+    def _make_controls(self) -> Controls:
         wide = ipywidgets.Layout(width="340px")
         spans = [(short_window(window), window) for window in self.surface.windows]
-        self._window = ipywidgets.SelectionSlider(
-            options=spans, value=self.rule.window, description="Window", layout=wide
-        )
-        counts = list(self.surface.thresholds)
-        self._threshold = ipywidgets.SelectionSlider(
-            options=counts, value=self.rule.threshold, description="Threshold", layout=wide
-        )
         shown = [(of.title, name) for name, of in METRICS.items() if self.surface.labelled or not of.labelled]
         first = default_metric(self.surface)
-        self._metric = ipywidgets.Dropdown(
-            options=shown, value=first, description="Colour", layout=ipywidgets.Layout(width="220px")
+        controls = Controls(
+            window=ipywidgets.SelectionSlider(options=spans, value=self.rule.window, description="Window", layout=wide),
+            threshold=ipywidgets.SelectionSlider(
+                options=[*self.surface.thresholds], value=self.rule.threshold, description="Threshold", layout=wide
+            ),
+            metric=ipywidgets.Dropdown(
+                options=shown, value=first, description="Colour", layout=ipywidgets.Layout(width="220px")
+            ),
+            apply=ipywidgets.Button(description="Apply", button_style="primary", icon="check"),
+            numbers=ipywidgets.HTML(),
+            status=ipywidgets.HTML(),
         )
-        self._numbers, self._status = ipywidgets.HTML(), ipywidgets.HTML()
-        self._apply_button = ipywidgets.Button(description="Apply", button_style="primary", icon="check")
-        self._window.observe(self._slid, "value")
-        self._threshold.observe(self._slid, "value")
-        self._metric.observe(lambda _: self._draw(cells=True), "value")
-        self._apply_button.on_click(lambda _: self.apply())
-        buttons = [self._apply_button]
+        controls.window.observe(self._slid, "value")
+        controls.threshold.observe(self._slid, "value")
+        controls.metric.observe(lambda _: self._draw(cells=True), "value")
+        controls.apply.on_click(lambda _: self.apply())
+        return controls
+
+    def _arranged(self) -> ipywidgets.VBox:
+        """All of the board: the controls around the charts."""
+        of = self.controls
+        buttons = [of.apply]
         if self.surface.fraud:
             for name, by in (("Best F1", "f1"), ("Lowest cost", "cost")):
                 button = ipywidgets.Button(description=name)
                 button.on_click(lambda _, by=by: self.choose(self.surface.best(by)))
                 buttons.append(button)
-        self._widget = ipywidgets.VBox(
-            [
-                ipywidgets.HBox([self._window, self._threshold, self._metric]),
-                self._numbers,
-                self._figure,
-                ipywidgets.HBox([*buttons, self._status]),
-            ]
-        )
+        above, below = [of.window, of.threshold, of.metric], [*buttons, of.status]
+        return ipywidgets.VBox([ipywidgets.HBox(above), of.numbers, self._figure, ipywidgets.HBox(below)])
 
     def _slid(self, _: object) -> None:
         if not self._moving:
-            self.choose(Rule(self._window.value, self._threshold.value))
-
-    def _cell_clicked(self, _: object, points: Any, __: object) -> None:
-        for row, column in points.point_inds[:1]:
-            self.choose(Rule(self.surface.windows[column], self.surface.thresholds[row]))
+            self.choose(Rule(self.controls.window.value, self.controls.threshold.value))
 
     def _draw(self, *, cells: bool = False) -> None:
         """Bring all charts, sliders and numbers to the chosen rule; the cells only when they change."""
         with self._lock:
-            shown = views(
-                self.surface, self._clicks, self.changes, self.rule, self.current, self._metric.value, cells=cells
-            )
+            metric = self.controls.metric.value
+            shown = views(self.surface, self._clicks, self.changes, self.rule, self.current, metric, cells=cells)
             with self._figure.lock, self._figure.batch_update():
                 apply(self._figure, shown)
             self._moving = True
             try:
-                self._window.value, self._threshold.value = self.rule.window, self.rule.threshold
+                self.controls.window.value, self.controls.threshold.value = self.rule.window, self.rule.threshold
             finally:
                 self._moving = False
-            self._numbers.value = self._rule_table()
+            self.controls.numbers.value = self._rule_table()
             if not self._busy():
                 self._say_state()
 
@@ -230,12 +243,12 @@ class TuningBoard:
 
     def _say_state(self) -> None:
         reason = self._why_not()
-        self._apply_button.disabled = bool(reason)
-        self._apply_button.description = f"Apply {self.rule.rule_id}"
+        self.controls.apply.disabled = bool(reason)
+        self.controls.apply.description = f"Apply {self.rule.rule_id}"
         self._say(reason or f"Judging now: {self.current.rule_id}.")
 
     def _say(self, text: str, color: str = MUTED) -> None:
-        self._status.value = f"<span style='color:{color}'>{text}</span>"
+        self.controls.status.value = f"<span style='color:{color}'>{text}</span>"
 
     def _apply(self, rule: Rule) -> None:
         assert self.handle is not None

@@ -20,7 +20,7 @@ def made(tmp_path: Path) -> Iterator[Parts]:
 
 
 def catch_up(made: Parts, target: dict[int, int], done: Judged | None = None) -> CatchUp:
-    return CatchUp(CONNECTION, made.judging._positions, done or Judged({0: 0, 1: 0}), target)
+    return CatchUp(CONNECTION, made.positions, done or Judged({0: 0, 1: 0}), target)
 
 
 def test_waiting_ends_when_each_click_there_at_the_call_has_its_outcome_and_not_before(made: Parts) -> None:

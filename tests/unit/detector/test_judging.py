@@ -119,7 +119,7 @@ def test_a_new_rule_whose_clicks_are_gone_is_refused_and_nothing_has_changed(
 def test_stopped_while_it_reads_up_no_rule_is_applied(made: Parts) -> None:
     made.topics.click(0)
     made.judging.start()
-    made.judging._again_to = {0: 1}  # another run has judged that one, and this one has not yet
+    made.judging._again_to = {0: 1}  # noqa: SLF001  # another run has judged that one, and this one has not yet
     made.judging.ending.set()
     with pytest.raises(DetectorError, match="stopped before the rule was applied"):
         made.judging.change_to(AFTER)
@@ -185,5 +185,6 @@ def test_state_of_another_rule_is_refused_after_a_hand_over(made: Parts, tmp_pat
     made.judging.start()
     made.judging.change_to(AFTER)
     made.checkpoint.close()
+    asked = {**made.checkpoint._identity, "rule": "3-in-10s"}  # noqa: SLF001  # made of the settings, which are gone
     with pytest.raises(CheckpointMismatch, match="rule 4-in-20s there, 3-in-10s asked"):
-        Checkpoint(made.checkpoint.path, {**made.checkpoint._identity, "rule": "3-in-10s"}, scratch=tmp_path)
+        Checkpoint(made.checkpoint.path, asked, scratch=tmp_path)

@@ -95,7 +95,7 @@ def test_a_query_that_fails_later_fails_the_detector_and_lets_go_of_its_checkpoi
         handle.wait_until_caught_up("20s")
     assert raised.value is handle.error is failure
     handle.stop()
-    assert made.checkpoint._lock.closed
+    assert made.checkpoint._lock.closed  # noqa: SLF001  # else the next one waits for it
 
 
 def test_an_error_that_nobody_foresaw_is_ours_with_its_first_line_and_its_cause(made: Parts) -> None:

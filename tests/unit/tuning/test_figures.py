@@ -164,19 +164,19 @@ def board_of(clicks: ClickOrder, handle: Detector | None = None, rule: Rule | No
 
 def test_every_control_moves_all_charts(clicks: ClickOrder, found: Surface) -> None:
     board = board_of(clicks)
-    board._window.value = Rule("18s").window
-    board._threshold.value = 5
+    board.controls.window.value = Rule("18s").window
+    board.controls.threshold.value = 5
     assert board.rule == Rule("18s", 5)
     board.choose(Rule("6s", 3))
-    assert (board._window.value, board._threshold.value) == (Rule("6s").window, 3)
+    assert (board.controls.window.value, board.controls.threshold.value) == (Rule("6s").window, 3)
     figure = board.figure()
     assert drawn(figure, "heat:chosen").x == ("6s",)
     assert drawn(figure, "tradeoff:chosen").x[0] == found.at(board.rule).recall
     assert drawn(figure, "gaps:window").x[0] == 6
     assert f"{len(board.changes[board.changes['change'] == 'lost']):,} lost" in words(figure)
     for rule in (board.rule, board.current):
-        assert f">{found.at(rule).flagged_clicks:,d}</td>" in board._numbers.value
-    board._metric.value = "cost"
+        assert f">{found.at(rule).flagged_clicks:,d}</td>" in board.controls.numbers.value
+    board.controls.metric.value = "cost"
     np.testing.assert_array_equal(drawn(board.figure(), "heat:cells").z, found.cost.T)
     with pytest.raises(RuleError, match="not on the grid"):
         board.choose(Rule("11s", 3))
@@ -187,7 +187,7 @@ def test_a_click_on_a_cell_chooses_its_rule(clicks: ClickOrder) -> None:
         point_inds = [[1, 4]]  # row, column  # noqa: RUF012
 
     board = board_of(clicks)
-    board._cell_clicked(None, Points, None)
+    board.cell_clicked(None, Points, None)
     assert board.rule == Rule(WINDOWS[4], THRESHOLDS[1])
 
 
@@ -196,7 +196,7 @@ def test_the_best_rule_is_chosen_at_first_and_the_current_one_where_nothing_is_k
     bare = order(clicks.frame.drop(columns="label"))
     board = board_of(bare, rule=None)
     assert board.rule == board.current == NOW
-    assert "no labels" in board._numbers.value
+    assert "no labels" in board.controls.numbers.value
 
 
 def test_rules_off_the_grid_are_added_to_it(clicks: ClickOrder) -> None:
@@ -209,9 +209,9 @@ def test_apply_says_when_the_new_rule_judges_and_the_charts_compare_with_it(
     clicks: ClickOrder, handle: Detector
 ) -> None:
     board = board_of(clicks, handle)
-    assert not board._apply_button.disabled
-    board._apply_button.click()
-    assert board._apply_button.disabled
+    assert not board.controls.apply.disabled
+    board.controls.apply.click()
+    assert board.controls.apply.disabled
     assert "Applying 4-in-40s" in board.status
     board.choose(Rule("6s", 3))  # the board stays alive meanwhile
     assert "Applying 4-in-40s" in board.status
@@ -220,9 +220,9 @@ def test_apply_says_when_the_new_rule_judges_and_the_charts_compare_with_it(
     assert handle.rule == board.current == CHOSEN
     assert "<b>4-in-40s</b> judges now; that took " in board.status
     assert drawn(board.figure(), "heat:current").x == ("40s",)
-    assert not board._apply_button.disabled
+    assert not board.controls.apply.disabled
     board.choose(CHOSEN)
-    assert board._apply_button.disabled
+    assert board.controls.apply.disabled
     assert "is the rule that judges now" in board.status
 
 
@@ -238,23 +238,23 @@ def test_a_rule_that_cannot_be_applied_leaves_the_board_as_it_was_and_says_why(
     assert "Not applied:" in board.status
     assert "no &lt;room&gt;" in board.status
     assert board.current == NOW
-    assert not board._apply_button.disabled
+    assert not board.controls.apply.disabled
 
 
 def test_without_a_running_detector_the_button_is_off_and_says_what_to_do(clicks: ClickOrder, handle: Detector) -> None:
     board = board_of(clicks)
-    assert board._apply_button.disabled
+    assert board.controls.apply.disabled
     assert "start a detector" in board.status
     handle.state = "failed"
     board = board_of(clicks, handle)
-    assert board._apply_button.disabled
+    assert board.controls.apply.disabled
     assert "The detector is failed" in board.status
     handle.state = "running"
     board.choose(Rule("6s", 3))
-    assert not board._apply_button.disabled
+    assert not board.controls.apply.disabled
     handle.state = "stopped"
     board.apply()
-    assert board._apply_button.disabled
+    assert board.controls.apply.disabled
     assert "stopped" in board.status
 
 
