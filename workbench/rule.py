@@ -197,7 +197,7 @@ def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     clicks = clicks.assign(ts=clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us"))
     once = clicks.drop_duplicates(_IDENTITY).sort_values("ts", kind="stable", ignore_index=True)
     ts_us = once["ts"].astype("int64").to_numpy()
-    pages = [_told_apart(once["session_id"]), _told_apart(once["url"])]
+    pages = [_distinct_to_pandas(once["session_id"]), _distinct_to_pandas(once["url"])]
     group = once.groupby(pages, sort=False, observed=True).ngroup().to_numpy()
     order = np.lexsort((ts_us, group))
     count = np.empty(len(once), np.int64)
@@ -205,7 +205,7 @@ def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     return once.assign(clicks_in_window=count, fraud=count >= rule.threshold)
 
 
-def _told_apart(texts: pd.Series[Any]) -> pd.Series[Any]:
+def _distinct_to_pandas(texts: pd.Series[Any]) -> pd.Series[Any]:
     return texts.map(without_nul) if any("\0" in text for text in texts if isinstance(text, str)) else texts
 
 

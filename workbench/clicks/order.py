@@ -94,10 +94,10 @@ def is_fraud(clicks: pd.DataFrame, bots: Collection[str] = BOT_LABELS) -> Bools 
     if "label" not in clicks.columns:
         return None
     codes, labels = pd.factorize(clicks["label"])
-    known = np.array([label in bots for label in labels] + [False], np.bool_)
+    is_bot = np.array([label in bots for label in labels] + [False], np.bool_)
     empty = np.array([label == "" for label in labels] + [True], np.bool_)[codes]
     if not empty.any():
-        return known[codes]
+        return is_bot[codes]
     if empty.all():
         return None
     fix = "drop those rows, or the column to tune without labels"

@@ -1,4 +1,4 @@
-"""The click: one record, its JSON and its data frame. Reading files is in `readers`, judging in `rule`.
+"""The click: one record, its JSON and its data frame. Reading files is in `files`, judging in `rule`.
 
 A click on the wire is a JSON object, keyed by its session:
 

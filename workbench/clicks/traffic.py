@@ -1,6 +1,6 @@
 """Seeded, labelled clicks: how many, how fast, and by whom. How each kind of visitor clicks is in `visitors`.
 
-Nothing here is sent anywhere: that is `sender`.
+Nothing here is sent anywhere: that is `broker.sender`.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Findings:
 
 
 def of_recording(recording: Recording, source: Path | str, rule: Rule, *, show_ips: bool = False) -> Findings:
-    """Judge what `clicks.read` gave; source: the file, whose name it is told by.
+    """Judge what `clicks.read` gave. source: the file; the report has its name.
 
     Raises ClickError when there are no clicks in it.
     """
@@ -105,8 +105,8 @@ def _findings(
     source: str, rule: Rule, clicks: pd.DataFrame, counts: dict[str, int], rejected: pd.DataFrame, show_ips: bool
 ) -> Findings:
     if clicks.empty:
-        told = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
-        raise ClickError(f"{source} holds no clicks to report on ({told or 'it is empty'}); see what it should hold")
+        counted = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
+        raise ClickError(f"{source} holds no clicks to report on ({counted or 'it is empty'}); see what it should hold")
     judged = judge(clicks, rule)
     if "user_agent" in judged:
         judged = judged.assign(crawler=patterns.crawlers(judged["user_agent"]))

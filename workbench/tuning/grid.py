@@ -1,4 +1,4 @@
-"""Which windows and thresholds to try, as one writes them: `1s..60s`, `2..10`. What comes of them is in `tuning`."""
+"""Which windows and thresholds to try, as one writes them: `1s..60s`, `2..10`. What comes of them is in `surface`."""
 
 from __future__ import annotations
 

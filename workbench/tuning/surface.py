@@ -270,6 +270,6 @@ def changes(clicks: pd.DataFrame | ClickOrder, current: Rule, chosen: Rule) -> p
     return pd.DataFrame(table, index=pd.Index(clicks.sessions[some], name="session_id"))
 
 
-def _divide(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
-    share: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+def _divide(part: npt.NDArray[Any], total: npt.NDArray[Any]) -> Floats:
+    share: Floats = np.divide(part, total, out=np.full(part.shape, np.nan), where=total > 0)
     return share
