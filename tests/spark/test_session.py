@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from workbench.errors import DetectorError, JavaNotFound, SetupError
+from workbench.machine.folders import state_dir
 from workbench.spark import internals
-from workbench.spark.session import SPARK_VERSION, spark_session, state_dir, stop_spark
+from workbench.spark.session import SPARK_VERSION, spark_session, stop_spark
 
 pytestmark = pytest.mark.java
 

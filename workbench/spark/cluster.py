@@ -86,7 +86,13 @@ def is_loopback(host: str) -> bool:
 
 
 class Cluster:
-    """The executors of a session on a cluster. One thread at a time."""
+    """The executors of a session on a cluster. One thread at a time.
+
+    Parameters
+    ----------
+    session
+        A session whose master is a cluster's.
+    """
 
     def __init__(self, session: SparkSession) -> None:
         self._context = session.sparkContext
@@ -112,11 +118,21 @@ class Cluster:
         return True
 
     def wait_for_slots(self, needed: int, ending: threading.Event, settled_s: float | None = None) -> None:
-        """Wait until there are so many task slots, or until `ending` is set.
+        """Wait until there are task slots enough.
 
-        settled_s: how long after the last change in their number one is to give up.
+        Parameters
+        ----------
+        needed
+            How many.
+        ending
+            Ends the waiting when it is set.
+        settled_s
+            How long after the last change in their number to give up.
 
-        Raises DetectorError naming the slots needed and those there.
+        Raises
+        ------
+        DetectorError
+            It names the slots needed and those there.
         """
         patience = _SETTLED_S if settled_s is None else settled_s
         since, found = time.monotonic(), self.slots()
