@@ -46,12 +46,25 @@ _MOST_EARLIER: Final = 1_000_000
 def rows(judged: pd.DataFrame, rule: Rule) -> Iterator[pd.DataFrame]:
     """The flagged clicks in the order of their times, in chunks. Nothing is masked or neutralised here.
 
-    judged: as `rule.judge` gives it for this rule. Columns: `COLUMNS`; ip, user_agent and crawler where it has them.
-    earlier_click_ids and earlier_ts (datetime64[us] in UTC, without a zone): in each row the threshold − 1 latest
-    clicks before it in its window, oldest first; they and it are what the rule asks for. Where too few lie before it,
-    others of its very microsecond complete them. clicks_in_window counts all.
+    Parameters
+    ----------
+    judged
+        As `rule.judge` gives it for this rule.
+    rule
+        The rule that judged.
 
-    Raises ClickError when a column is missing or holds empty cells.
+    Yields
+    ------
+    DataFrame
+        Columns: `COLUMNS`; ip, user_agent and crawler where `judged` has them. earlier_click_ids and earlier_ts
+        (datetime64[us] in UTC, without a zone): in each row the threshold − 1 latest clicks before it in its window,
+        oldest first; they and it are what the rule asks for. Where too few lie before it, others of its very
+        microsecond complete them. clicks_in_window counts all.
+
+    Raises
+    ------
+    ClickError
+        A column is missing or holds empty cells.
     """
     windows = windowed(judged, rule)
     flagged = np.flatnonzero(windows.count >= rule.threshold)
@@ -83,7 +96,12 @@ def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_ips: bool 
     Times are in UTC to the millisecond. The two columns of earlier clicks hold JSON lists. Memory is bounded by the
     clicks themselves, whatever the threshold.
 
-    Raises ReportError when the file cannot be written (what was there before stays), ClickError as `rows` does.
+    Raises
+    ------
+    ReportError
+        The file cannot be written; what was there before stays.
+    ClickError
+        As `rows` does.
     """
     path = Path(path)
     part = path.with_name(f"{path.name}.part")

@@ -78,17 +78,32 @@ def bursts(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     A burst is what the windows of flagged clicks cover without a gap: the flagged clicks of a session on a URL that
     follow each other within one window, and the clicks before them that made the first flag. No click is in two.
 
-    clicks: as `rule.judge` gives them. Returns one row a burst, in the order of first. Columns: session_id, url, first,
-    last (times of its first and last click), clicks, flagged, most (clicks in one window at its height).
+    Parameters
+    ----------
+    clicks
+        As `rule.judge` gives them.
+    rule
+        The rule that judged.
 
+    Returns
+    -------
+    DataFrame
+        One row a burst, in the order of first. Columns: session_id, url, first, last (times of its first and last
+        click), clicks, flagged, most (clicks in one window at its height).
+
+    Raises
+    ------
+    ClickError
+        As `windowed` does.
+
+    Examples
+    --------
     >>> ts = pd.to_datetime([0, 2, 4, 6, 60, 61, 62], unit="s", utc=True)
     >>> clicks = pd.DataFrame({"click_id": list("abcdefg"), "session_id": "s1", "url": "/ad", "ts": ts})
     >>> bursts(clicks, Rule("10s", threshold=3))[["clicks", "flagged", "most"]]
        clicks  flagged  most
     0       4        2     4
     1       3        1     3
-
-    Raises ClickError as `windowed` does.
     """
     return _runs(clicks, rule, rule.threshold)
 
