@@ -1,6 +1,7 @@
 # make run     set everything up, then watch bots being caught live and get a report
 # make lab     open the notebooks in JupyterLab
-# make test    lint, types, imports and all tests
+# make test    lint, types, the map of the packages, and the short tests: what is checked of a change (10 minutes)
+# make test-long   the other tests: faults, a cluster, a secured broker, tours in a browser (25 minutes)
 # make setup   only set up: .venv, the jars of the embedded broker and of Spark's Kafka connector, Spark's classes
 # make coverage   how much of the pure modules the pure tests run; fails below 95%
 # make bench   the same rule on other engines, beside the detector: bench/README.md (15 minutes; fetches them)
@@ -14,10 +15,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/set-up
+# One process for all that Spark is for, another for the rest meanwhile.
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run lab test coverage bench growth soak setup lock notebooks docs clean
+.PHONY: run lab test test-long coverage bench growth soak setup lock notebooks docs clean
 .DELETE_ON_ERROR:
 
 run: $(STAMP)
@@ -36,7 +39,12 @@ test: $(STAMP)
 	@echo "Imports ..."
 	@told=$$($(BIN)/lint-imports --no-logo) || { echo "$$told"; exit 1; }
 	@echo "Tests ..."
-	@$(BIN)/pytest
+	@$(PYTEST) -m "not long"
+
+test-long: $(STAMP)
+	@sh tools/system.sh chromium kcat
+	@echo "Long tests ..."
+	@$(PYTEST) -m long
 
 coverage: $(STAMP)
 	@$(BIN)/python tools/coverage.py

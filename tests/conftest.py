@@ -1,15 +1,17 @@
-"""What the tests share: one embedded broker for the whole run, and topics of their own for each test."""
+"""What the tests share: one embedded broker and one Spark for a whole run, topics of their own for each test, and the
+order in which they run."""
 
 from __future__ import annotations
 
+import collections
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from detecting import Start, detectors
+from detecting import SLOTS, Start, detectors
 from hypothesis import settings
 
 from workbench.broker.topics import Connection, EmbeddedBroker, Topics, ensure_topics
@@ -17,9 +19,10 @@ from workbench.click_page.limits import Limits
 from workbench.click_page.server import ClickServer
 from workbench.errors import JavaNotFound
 from workbench.machine.java import find_java
-from workbench.spark.session import stop_spark
+from workbench.spark.session import spark_session, stop_spark
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
     from secured import SecuredBroker
 
 # No test may fail for being slow on a busy machine. A failure prints what draws the same example again.
@@ -100,6 +103,12 @@ def begin(connection: Connection, topics: Topics) -> Iterator[Start]:
         yield start
 
 
+@pytest.fixture
+def spark(own_state: Path) -> SparkSession:
+    """A session in the JVM that the run's detectors have too."""
+    return spark_session(SLOTS, conf={"spark.sql.shuffle.partitions": 2})
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_spark_left(own_state: Path) -> Iterator[None]:
     """End Spark's JVM after the last test."""
@@ -107,8 +116,21 @@ def no_spark_left(own_state: Path) -> Iterator[None]:
     stop_spark()
 
 
+# --- which tests run, and in which order ----------------------------------------------------------------------------
+
+ROOMS = ("spark", "faults", "notebooks", "browser", "broker", "unit")
+"""In this order, so that with two processes one begins with Spark, and the other has all that is next."""
+IN_SPARK = {"spark", "faults"}
+"""Their tests have one process, one JVM and one broker: `xdist_group("spark")` puts a test of another room there."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs Java where there is none: tests marked `java`, and all that use the broker."""
+    """Put tests in order, those of one file or of one Spark into one process, and skip what needs a Java that is not
+    there."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("spark" if _room(item) in IN_SPARK else item.nodeid.split("::")[0]))
+    items.sort(key=_place)
     needing = [
         item
         for item in items
@@ -121,3 +143,59 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     except JavaNotFound as reason:
         for item in needing:
             item.add_marker(pytest.mark.skip(reason=str(reason)))
+
+
+def _room(item: pytest.Item) -> str:
+    """The folder below tests that a test is in; for the doctests of the package, that of its unit tests."""
+    tests = Path(__file__).parent
+    room = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
+    return room if room in ROOMS else "unit"
+
+
+def _place(item: pytest.Item) -> tuple[bool, bool, int]:
+    """What Spark is for comes first. Last of that is what ends the JVM of the others."""
+    group = item.get_closest_marker("xdist_group")
+    in_spark = group is not None and group.args == ("spark",)
+    return not in_spark, item.get_closest_marker("own_jvm") is not None, ROOMS.index(_room(item))
+
+
+# --- what a run tells at its end ------------------------------------------------------------------------------------
+
+_left_out = pytest.StashKey[int]()
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count the long tests that are left out."""
+    if items:
+        stash = items[0].config.stash
+        stash[_left_out] = stash.get(_left_out, 0) + sum(item.get_closest_marker("long") is not None for item in items)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the count to the process that tells it, where there is another one."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(_left_out, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take it: each process has left out the same tests."""
+    node.config.stash[_left_out] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Where the time of a whole run went, by files; and how many long tests were left out."""
+    if config.option.markexpr in ("long", "not long") and not config.option.collectonly:
+        seconds: dict[str, float] = collections.defaultdict(float)
+        tests = collections.Counter[str]()
+        for report in (each for reports in terminalreporter.stats.values() for each in reports):
+            if isinstance(report, pytest.TestReport):
+                file = report.nodeid.partition("::")[0]
+                seconds[file] += report.duration
+                tests[file] += report.when == "call"
+        most = None if config.option.markexpr == "long" else 10
+        terminalreporter.section("where the time went" if most else "what ran")
+        for file, took in sorted(seconds.items(), key=lambda each: -each[1])[:most]:
+            terminalreporter.line(f"{took:7.1f} s  {tests[file]:4} tests  {file}")
+    if left_out := config.stash.get(_left_out, 0):
+        terminalreporter.line(f"{left_out} long tests were left out: make test-long runs them.")

@@ -1,4 +1,7 @@
-"""TLS and logins against a broker that has them: every way in, and each wrong one in one line that names the fix."""
+"""TLS and logins against a broker that has them: every way in, and each wrong one in one line that names the fix.
+
+Short sibling: tests/broker/test_connection.py
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from workbench.broker.topics import connect
 from workbench.cli.doctor import checks
 from workbench.errors import BrokerError
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.long]
 
 SOON_S = 20  # 10 s at most for a client, and what it takes to look for the reason before and after
 

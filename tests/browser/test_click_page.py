@@ -1,4 +1,7 @@
-"""The click page in a real browser: two visitors side by side, a real detector, keyboard, phone, dark and still."""
+"""The click page in a real browser: two visitors side by side, a real detector, keyboard, phone, dark and still.
+
+Short sibling: tests/browser/test_click_page.py
+"""
 
 from __future__ import annotations
 
@@ -52,6 +55,7 @@ def judge_all(connection: Connection, topics: Topics, expected: int) -> None:
         judge(connection, topics, click, fraud=number >= 3, count=number)
 
 
+@pytest.mark.xdist_group("spark")  # it starts a detector
 def test_of_two_visitors_side_by_side_the_one_who_clicks_like_a_bot_sees_it_within_a_second(
     connection: Connection, topics: Topics, server: ClickServer, tmp_path: Path
 ) -> None:
@@ -102,6 +106,7 @@ def test_of_two_visitors_side_by_side_the_one_who_clicks_like_a_bot_sees_it_with
         handle.wait_until_caught_up("60s")
 
 
+@pytest.mark.long
 def test_the_page_is_used_by_keyboard_and_tells_a_screen_reader(
     connection: Connection, topics: Topics, server: ClickServer
 ) -> None:
@@ -147,8 +152,14 @@ CONTRAST = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(320, 700), (390, 844), (760, 1000), (1200, 1000)])
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"),
+    [
+        pytest.param(width, height, scheme, marks=[] if (width, scheme) == (390, "dark") else pytest.mark.long)
+        for width, height in [(320, 700), (390, 844), (760, 1000), (1200, 1000)]
+        for scheme in ("light", "dark")
+    ],
+)
 def test_it_fits_every_width_and_can_be_read_in_light_and_dark(
     connection: Connection, topics: Topics, server: ClickServer, width: int, height: int, scheme: str
 ) -> None:
@@ -168,6 +179,7 @@ def test_it_fits_every_width_and_can_be_read_in_light_and_dark(
         assert heard.errors == []
 
 
+@pytest.mark.long
 def test_nothing_moves_for_those_who_asked_for_that(server: ClickServer) -> None:
     with browser_page() as (page, _):
         page.emulate_media(reduced_motion="reduce")
@@ -177,6 +189,7 @@ def test_nothing_moves_for_those_who_asked_for_that(server: ClickServer) -> None
         assert page.evaluate("document.getAnimations({ subtree: true }).length") == 0
 
 
+@pytest.mark.long
 def test_where_no_stream_is_left_the_page_asks_and_one_that_is_hidden_holds_none(
     connection: Connection, topics: Topics
 ) -> None:
@@ -194,6 +207,7 @@ def test_where_no_stream_is_left_the_page_asks_and_one_that_is_hidden_holds_none
         line.close()
 
 
+@pytest.mark.long
 def test_a_click_that_is_not_taken_is_said_so(connection: Connection, topics: Topics) -> None:
     ensure_topics(connection, topics)
     limits = Limits(session_clicks=1)

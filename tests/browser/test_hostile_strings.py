@@ -1,4 +1,7 @@
-"""Hostile text on its way from a click over the topics to chart, report, evidence and terminal: it stays text."""
+"""Hostile text on its way from a click over the topics to chart, report, evidence and terminal: it stays text.
+
+Short sibling: tests/browser/test_hostile_strings.py
+"""
 
 from __future__ import annotations
 
@@ -239,6 +242,7 @@ def test_a_static_chart_in_a_browser_shows_hostile_text_as_it_is_and_runs_none_o
         until(lambda: page.evaluate("window.typeset"), 20, said="Plotly asks MathJax for a title in TeX")
 
 
+@pytest.mark.long
 def test_a_report_page_shows_hostile_text_of_every_kind_of_output_as_it_is_and_runs_none_of_it(
     feed: VerdictFeed, judged: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -273,6 +277,7 @@ def test_a_report_page_shows_hostile_text_of_every_kind_of_output_as_it_is_and_r
         hover_all(page)
 
 
+@pytest.mark.long
 def test_report_and_evidence_of_the_topic_run_nothing(
     connection: Connection, carried: Topics, judged: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -421,7 +426,7 @@ PRINTED = ("one letter", "escapes", "scripts", "ends of scripts", "ends of lines
     ("work", "texts"),
     [
         (READ_ALL, list(LONG_TEXTS.values())),
-        (PRINT_ALL, [LONG_TEXTS[name] * 4 for name in PRINTED]),
+        pytest.param(PRINT_ALL, [LONG_TEXTS[name] * 4 for name in PRINTED], marks=pytest.mark.long),
     ],
     ids=["read", "print"],
 )

@@ -1,9 +1,11 @@
-"""The live chart in a real JupyterLab, looked at by a real browser."""
+"""The live chart in a real JupyterLab, looked at by a real browser.
+
+Short sibling: tests/unit/charts/test_figures.py
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -16,7 +18,6 @@ from browser import (
     chromium_path,
     drawn_points,
     error_outputs,
-    jupyter_lab,
     menu,
     open_notebook,
     run_all,
@@ -24,7 +25,12 @@ from browser import (
 )
 from playwright.sync_api import Page
 
-pytestmark = pytest.mark.skipif(chromium_path() is None, reason="needs Chromium")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.java,
+    pytest.mark.xdist_group("lab"),
+    pytest.mark.skipif(chromium_path() is None, reason="needs Chromium"),
+]
 
 TESTS = Path(__file__).parents[1]
 FEED = f"""
@@ -49,12 +55,6 @@ X_RANGE = (
     ".map(t => new Date(t.replace(' ', 'T') + 'Z').getTime())"
 )
 SHOTS = os.environ.get("WORKBENCH_TEST_SCREENSHOTS")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with jupyter_lab(tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("home"), token="a-token") as lab:
-        yield lab
 
 
 def notebook(lab: Lab, name: str, *cells: str) -> str:

@@ -1,11 +1,13 @@
-"""The tour in a real JupyterLab, as a newcomer runs it: the chart moves, a cell can be stopped, a kernel restarted."""
+"""The tour in a real JupyterLab, as a newcomer runs it: the chart moves, a cell can be stopped, a kernel restarted.
+
+Short sibling: tests/notebooks/test_notebooks.py
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -19,7 +21,6 @@ from browser import (
     chromium_path,
     drawn_points,
     error_outputs,
-    jupyter_lab,
     menu,
     open_notebook,
     run_all,
@@ -28,26 +29,17 @@ from browser import (
 from playwright.sync_api import Page
 from processes import has_ended, words
 
-from workbench.broker.topics import Connection
-
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.java,
     pytest.mark.skipif(chromium_path() is None, reason="needs Chromium"),
+    pytest.mark.xdist_group("lab"),
     pytest.mark.timeout(1500),
 ]
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SHOTS = os.environ.get("WORKBENCH_TEST_SCREENSHOTS")
 RAN_S = 300  # a newcomer's machine may be slow, or busy
-
-
-@pytest.fixture
-def lab(tmp_path: Path, connection: Connection) -> Iterator[Lab]:
-    """JupyterLab on copies of the notebooks, against the run's broker."""
-    root = tmp_path / "notebooks"
-    shutil.copytree(NOTEBOOKS, root, ignore=shutil.ignore_patterns(".*"))
-    with jupyter_lab(root, tmp_path / "home", env={"WORKBENCH_BROKERS": connection.bootstrap}) as lab:
-        yield lab
 
 
 def set_parameter(lab: Lab, name: str, parameter: str, value: object) -> None:
@@ -80,6 +72,7 @@ def clear(page: Page) -> None:
 
 
 def test_the_tour_moves_its_chart_survives_a_stop_and_leaves_nothing_with_its_kernel(lab: Lab) -> None:
+    shutil.copy(NOTEBOOKS / "00_tour.ipynb", lab.root)
     set_parameter(lab, "00_tour.ipynb", "seconds", 20)
     with browser_page(1400, 1600) as (page, heard):
         open_notebook(page, lab, "00_tour.ipynb")

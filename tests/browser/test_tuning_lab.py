@@ -1,10 +1,12 @@
-"""The tuning board in a real JupyterLab: sliders, a cell of the heat map, the metric and the Apply button."""
+"""The tuning board in a real JupyterLab: sliders, a cell of the heat map, the metric and the Apply button.
+
+Short sibling: tests/unit/tuning/test_figures.py
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,15 @@ import nbformat
 import pytest
 
 pytest.importorskip("playwright")
-from browser import Lab, browser_page, chromium_path, error_outputs, jupyter_lab, menu, open_notebook, run_all, until
+from browser import Lab, browser_page, chromium_path, error_outputs, menu, open_notebook, run_all, until
 from playwright.sync_api import Page
 
-from workbench.broker.topics import Connection
-from workbench.detector.handle import Detector
-
-pytestmark = pytest.mark.skipif(chromium_path() is None, reason="needs Chromium")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.java,
+    pytest.mark.xdist_group("lab"),
+    pytest.mark.skipif(chromium_path() is None, reason="needs Chromium"),
+]
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = "03_tune_window_and_threshold.ipynb"
@@ -54,12 +58,6 @@ CHOSEN = """(() => {
   return [of('heat:chosen').x[0], of('heat:chosen').y[0], of('gaps:window').x[0],
           plot.layout.annotations.find(note => note.name === 'heat:title').text];
 })()"""
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with jupyter_lab(tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("home"), token="a-token") as lab:
-        yield lab
 
 
 def shot(page: Page, name: str) -> None:
@@ -174,20 +172,14 @@ def test_every_control_of_the_board_moves_all_of_it_and_apply_reaches_the_detect
         assert not [error for error in heard.errors if re.search("lotly|widget", error)], heard.errors
 
 
-@pytest.mark.java
-@pytest.mark.skipif(not hasattr(Detector, "apply"), reason="needs Detector.apply")
-def test_the_notebook_applies_a_choice_to_a_detector_that_is_running(connection: Connection, tmp_path: Path) -> None:
-    root = tmp_path / "notebooks"
-    root.mkdir()
+def test_the_notebook_applies_a_choice_to_a_detector_that_is_running(lab: Lab) -> None:
     notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOK, 4)
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     for said, asked in (("live: bool = False", "live: bool = True"), ("seconds: int = 120", "seconds: int = 900")):
         assert said in parameters.source
         parameters.source = parameters.source.replace(said, asked)
-    nbformat.write(notebook, root / NOTEBOOK)
-    env = {"WORKBENCH_BROKERS": connection.bootstrap, "PYTHONPATH": str(ROOT)}
-    home = tmp_path / "home"
-    with jupyter_lab(root, home, env=env, whole=True) as lab, browser_page(1400, 1250) as (page, _):
+    nbformat.write(notebook, lab.root / NOTEBOOK)
+    with browser_page(1400, 1250) as (page, _):
         open_notebook(page, lab, NOTEBOOK)
         run_all(page)
         page.wait_for_selector(".jp-RenderedJSON", timeout=240_000)

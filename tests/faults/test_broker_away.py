@@ -1,4 +1,7 @@
-"""The broker is away for a while, or stands still, while clicks come: the detector waits for it and is exact."""
+"""The broker is away for a while, or stands still, while clicks come: the detector waits for it and is exact.
+
+Short sibling: tests/faults/test_broker_away.py
+"""
 
 from __future__ import annotations
 
@@ -57,8 +60,8 @@ def stand_still(broker: EmbeddedBroker, seconds: float) -> float:
     ("away", "fault", "seconds"),
     [
         (stop_and_start, "broker stopped and started", 5),
-        (stop_and_start, "broker stopped and started", 30),
-        (stand_still, "broker halted (SIGSTOP)", 20),
+        pytest.param(stop_and_start, "broker stopped and started", 30, marks=pytest.mark.long),
+        pytest.param(stand_still, "broker halted (SIGSTOP)", 20, marks=pytest.mark.long),
     ],
     ids=["5s", "30s", "halted"],
 )

@@ -2,6 +2,8 @@
 
 By default a flip for each kind of file. WORKBENCH_FAULTS_FLIPS=200 makes as many, in 8 minutes or so;
 WORKBENCH_FAULTS_SEED=7 makes others.
+
+Short sibling: tests/faults/test_damaged_checkpoint.py
 """
 
 from __future__ import annotations
@@ -113,6 +115,7 @@ def flip(folder: Path, kind: str, chance: random.Random) -> str:
     return f"{path.relative_to(folder)} at {place:,} of {len(content):,}"
 
 
+@pytest.mark.long
 @pytest.mark.java
 @pytest.mark.timeout(600 + 30 * FLIPS)
 def test_a_flipped_byte_is_told_or_changes_no_verdict(made: Made, tmp_path: Path) -> None:
@@ -161,6 +164,32 @@ def judged_on(begin: Start, checkpoint: Path) -> str:
     except DetectorError as error:
         return str(error)
     return ""
+
+
+@pytest.mark.java
+def test_a_flipped_byte_of_what_was_saved_last_is_told_and_the_sound_copy_goes_on(
+    connection: Connection, topics: Topics, begin: Start, tmp_path: Path
+) -> None:
+    chance, state = random.Random(SEED), tmp_path / "state"
+    print(f"seed {SEED}")
+    records = oracle.hostile(2_000, SEED, datetime.now(UTC) - timedelta(seconds=12), per_second=200)
+    send(connection, topics, records[::2])
+    with begin(checkpoint=state) as handle:
+        handle.wait_until_caught_up("120s")
+        until(lambda: handle.progress.checkpoints >= 1)
+    send(connection, topics, records[1::2])
+    for kind in ("offsets", "operator"):
+        copy = tmp_path / kind
+        shutil.copytree(state, copy)
+        where = flip(copy, kind, chance)
+        told = judged_on(begin, copy)
+        print(f"{where}: {told}")
+        assert str(copy) in told
+        assert "fresh=True (--fresh)" in told
+    assert judged_on(begin, state) == ""
+    answer = oracle.compare(connection.bootstrap, topics)
+    assert answer.exact
+    assert answer.clicks == 2_000
 
 
 IDENTITY = {"rule": "4-in-20s", "clicks": "clicks", "partitions": 2, "late": "30s", "ahead": "10s"}

@@ -1,4 +1,7 @@
-"""The disk under the checkpoint is full: the detector says so, and where; when there is room again it is exact."""
+"""The disk under the checkpoint is full: the detector says so, and where; when there is room again it is exact.
+
+Short sibling: tests/faults/test_disk_full.py
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,7 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
+@pytest.mark.long
 @pytest.mark.java
 def test_a_disk_that_fills_up_is_named_and_when_there_is_room_nothing_is_lost(
     connection: Connection, topics: Topics, begin: Start, small_disk: Path

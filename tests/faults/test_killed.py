@@ -3,6 +3,8 @@
 `workbench detect` runs in a session of its own with a JVM of its own, and both are killed at once (SIGKILL): the first
 time during the first checkpoint, the last time at the end of the input, in between wherever chance has it. A few times
 by default; WORKBENCH_FAULTS_KILLS=20 kills it twenty times, which takes about ten minutes.
+
+Short sibling: tests/faults/test_killed.py
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.java
 
 SEED = 20261124
 KILLS = int(os.environ.get("WORKBENCH_FAULTS_KILLS", "4"))
+"""In the long run. In the short one it is killed once."""
 
 
 class Detectors:
@@ -90,8 +93,9 @@ def test_what_came_before_spark_had_begun_is_judged_when_the_detector_starts_aga
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("kills", [1, pytest.param(KILLS, marks=pytest.mark.long)])
 def test_killed_again_and_again_it_loses_and_misjudges_nothing(
-    connection: Connection, topics: Topics, tmp_path: Path
+    connection: Connection, topics: Topics, tmp_path: Path, kills: int
 ) -> None:
     chance = random.Random(SEED)
     detectors = Detectors(connection, topics, tmp_path)
@@ -110,7 +114,7 @@ def test_killed_again_and_again_it_loses_and_misjudges_nothing(
         return lambda: time.monotonic() > over
 
     with clicks_coming(connection, topics, SEED) as clicks:
-        while len(moments) < KILLS - 1:
+        while len(moments) < kills - 1:
             which = chance.choice(["checkpoint", "verdicts", "verdicts", "start"]) if moments else "first checkpoint"
             with detectors.run() as running:
                 if which.endswith("checkpoint"):
@@ -127,6 +131,7 @@ def test_killed_again_and_again_it_loses_and_misjudges_nothing(
                 detectors.state.rename(tmp_path / f"too-late-{too_late}")
                 continue
             moments.append(which)
+        until(lambda: clicks.count >= 2_000)  # where it is killed only once, they have just begun
 
     with contextlib.ExitStack() as stack:
         partitions = {topic: partitions_of(connection, topic) for topic in topics}
@@ -148,7 +153,7 @@ def test_killed_again_and_again_it_loses_and_misjudges_nothing(
         topics,
         clicks,
         fault="killed (SIGKILL)",
-        injected=f"{KILLS} kills ({counted})",
+        injected=f"{kills} kills ({counted})",
         survived="yes, started again",
         seconds=seconds,
     )

@@ -1,4 +1,7 @@
-"""Retention deletes clicks before they are judged: the detector names them, and goes on without them where asked to."""
+"""Retention deletes clicks before they are judged: the detector names them, and goes on without them where asked to.
+
+Short sibling: tests/faults/test_retention.py
+"""
 
 from __future__ import annotations
 
@@ -85,6 +88,7 @@ def test_clicks_deleted_while_the_detector_stood_still_are_named_and_passed_over
     )
 
 
+@pytest.mark.long
 def test_clicks_deleted_ahead_of_a_running_detector_make_it_fail_with_their_names(
     connection: Connection, topics: Topics, begin: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +102,7 @@ def test_clicks_deleted_ahead_of_a_running_detector_make_it_fail_with_their_name
     assert running.state == "failed"
 
 
+@pytest.mark.long
 def test_clicks_deleted_after_a_change_of_the_rule_are_named_too(
     connection: Connection, topics: Topics, begin: Start, tmp_path: Path
 ) -> None:

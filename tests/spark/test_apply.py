@@ -1,4 +1,7 @@
-"""Changing the rule of a running detector, on a real broker, against the oracle: each click has one rule's verdict."""
+"""Changing the rule of a running detector, on a real broker, against the oracle: each click has one rule's verdict.
+
+Short sibling: tests/spark/test_apply.py
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,7 @@ def exact(connection: Connection, topics: Topics) -> oracle.Segments:
     return answer
 
 
+@pytest.mark.long
 def test_under_load_each_click_has_one_rules_verdict_and_it_is_exact(
     connection: Connection, topics: Topics, begin: Start
 ) -> None:
@@ -82,6 +86,7 @@ def test_under_load_each_click_has_one_rules_verdict_and_it_is_exact(
     assert answer.dead["judged_before"] > 0  # copies that came after the hand-over
 
 
+@pytest.mark.long
 def test_in_a_backlog_each_click_has_one_rules_verdict_and_it_is_exact(
     connection: Connection, topics: Topics, begin: Start
 ) -> None:
@@ -156,6 +161,7 @@ def test_the_rule_it_has_changes_nothing_and_what_is_no_rule_is_refused(begin: S
         handle.apply(Rule("10s", 4))
 
 
+@pytest.mark.long
 def test_a_restart_after_a_hand_over_goes_on_with_the_new_rule_and_is_exact(
     connection: Connection, topics: Topics, begin: Start, tmp_path: Path
 ) -> None:
@@ -203,6 +209,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("moment", ["applying", "applied"])
 def test_killed_at_a_hand_over_no_click_is_lost(
     connection: Connection, topics: Topics, begin: Start, tmp_path: Path, moment: str

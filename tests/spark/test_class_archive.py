@@ -1,4 +1,7 @@
-"""The archive of Spark's classes: made by a real run, used by the next JVM, and no harm when it is of no use."""
+"""The archive of Spark's classes: made by a real run, used by the next JVM, and no harm when it is of no use.
+
+Short sibling: tests/spark/test_class_archive.py
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,18 @@ pytestmark = pytest.mark.java
 
 
 @pytest.fixture
-def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where this test's archive lies. No session runs before and after."""
-    stop_spark()
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this test's archive lies."""
     path = tmp_path / "a folder" / "spark.jsa"
     monkeypatch.setattr(class_archive, "archive_path", lambda java: path)
-    yield path
+    return path
+
+
+@pytest.fixture
+def no_session() -> Iterator[None]:
+    """Begin without a session and leave none."""
+    stop_spark()
+    yield
     stop_spark()
 
 
@@ -35,6 +44,9 @@ def test_each_java_has_an_archive_of_its_own(tmp_path: Path) -> None:
     assert archive_path(java) != archive_path(replace(java, version=99))
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("no_session")
+@pytest.mark.own_jvm
 def test_prepare_makes_an_archive_that_the_next_jvm_loads_its_classes_from(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -52,6 +64,9 @@ def test_prepare_makes_an_archive_that_the_next_jvm_loads_its_classes_from(
     assert len(from_archive) > 3000
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("no_session")
+@pytest.mark.own_jvm
 def test_an_archive_that_is_none_does_no_harm(archive: Path) -> None:
     archive.parent.mkdir()
     archive.write_bytes(b"\0" * 100_000)

@@ -1,4 +1,7 @@
-"""The detector on a Spark cluster: a master and two workers of four slots each, in processes of their own."""
+"""The detector on a Spark cluster: a master and two workers of four slots each, in processes of their own.
+
+Short sibling: tests/spark/test_detector.py
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,8 @@ def reads_clicks(worker: subprocess.Popen[bytes], cluster: SparkCluster) -> bool
     return any(address != "127.0.0.1" for address in listening(cluster.executors(worker)))
 
 
+@pytest.mark.long
+@pytest.mark.own_jvm
 def test_every_verdict_on_a_cluster_is_right_and_what_we_start_listens_on_the_loopback(
     connection: Connection, topics: Topics, begin: Start, cluster: SparkCluster
 ) -> None:
@@ -77,6 +82,8 @@ def test_every_verdict_on_a_cluster_is_right_and_what_we_start_listens_on_the_lo
     assert handle.progress.dropped_by_watermark == 0
 
 
+@pytest.mark.long
+@pytest.mark.own_jvm
 def test_too_few_slots_are_told_with_their_numbers_instead_of_hanging(
     connection: Connection, topics: Topics, begin: Start
 ) -> None:
@@ -87,6 +94,8 @@ def test_too_few_slots_are_told_with_their_numbers_instead_of_hanging(
     assert handle.state == "failed"
 
 
+@pytest.mark.long
+@pytest.mark.own_jvm
 def test_a_cluster_without_room_for_an_executor_is_told_after_the_stated_wait(
     connection: Connection, topics: Topics, begin: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +103,7 @@ def test_a_cluster_without_room_for_an_executor_is_told_after_the_stated_wait(
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     monkeypatch.setattr(cluster_module, "_NO_EXECUTOR_S", 5.0)
     monkeypatch.setattr(cluster_module, "_SETTLED_S", 5.0)
-    with pytest.raises(DetectorError, match=r"gave no executor within 5 s; .* 4 task slots\. .* 2g of memory free"):
+    with pytest.raises(DetectorError, match=r"gave no executor within \d+ s; .* 4 task slots\. .* 2g of memory free"):
         begin().wait_until_started("120s")
 
 
@@ -107,6 +116,8 @@ def test_a_master_that_does_not_answer_is_told_at_once(connection: Connection, t
         detect(Rule(), connection, topics=topics, master="spark://here")
 
 
+@pytest.mark.long
+@pytest.mark.own_jvm
 def test_verdicts_go_on_when_a_worker_and_then_an_executor_is_killed_and_none_is_missing_or_wrong(
     connection: Connection, topics: Topics, begin: Start, cluster: SparkCluster, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,4 +1,7 @@
-"""The detector on a real broker, in real-time mode, against the oracle. One Spark session serves the whole file."""
+"""The detector on a real broker, in real-time mode, against the oracle. One Spark session serves the whole file.
+
+Short sibling: tests/spark/test_detector.py
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,14 @@ def edges(seed: int, window_us: int, pages: int) -> list[Record]:
     return [Record(r.key, r.value, max(r.at_us, base + 3 * window_us)) for r in records]
 
 
-@pytest.mark.parametrize(("window", "threshold"), [("2s", 3), ("3500ms", 2), ("2s", 1)])
+@pytest.mark.parametrize(
+    ("window", "threshold"),
+    [
+        ("2s", 3),
+        pytest.param("3500ms", 2, marks=pytest.mark.long),
+        pytest.param("2s", 1, marks=pytest.mark.long),
+    ],
+)
 def test_the_edges_of_the_window_are_exact_to_the_microsecond(
     connection: Connection, topics: Topics, begin: Start, window: str, threshold: int
 ) -> None:
@@ -82,6 +92,7 @@ def test_the_edges_of_the_window_are_exact_to_the_microsecond(
     assert answer.clicks > 9000
 
 
+@pytest.mark.long
 def test_an_uneven_backlog_loses_nothing_to_the_watermark(connection: Connection, topics: Topics, begin: Start) -> None:
     base, rnd = now_us(timedelta(minutes=15)), random.Random(3)
     step = 15 * 60 * SECOND
@@ -103,6 +114,7 @@ def test_an_uneven_backlog_loses_nothing_to_the_watermark(connection: Connection
     assert answer.clicks == 151_500
 
 
+@pytest.mark.long
 def test_an_idle_partition_does_not_hold_the_state_for_ever(
     connection: Connection, topics: Topics, begin: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,21 +178,24 @@ def test_what_cannot_be_judged_is_told_apart_and_kept_whole(
     assert {verdict["click_id"] for verdict in verdicts} == {"c5", "c6"}
 
 
-def test_state_of_one_page_does_not_grow_with_its_clicks(connection: Connection, topics: Topics, begin: Start) -> None:
+@pytest.mark.parametrize("more", [4_000, pytest.param(99_000, marks=pytest.mark.long)])
+def test_state_of_one_page_does_not_grow_with_its_clicks(
+    connection: Connection, topics: Topics, begin: Start, more: int
+) -> None:
     base = now_us(timedelta(seconds=15)) // (10 * SECOND) * (10 * SECOND)
     send(connection, topics, [click(i, "bot", "/", base + i * 2000) for i in range(1000)])
     with begin() as handle:
         handle.wait_until_caught_up("60s")
         until(lambda: handle.progress.state_rows > 0)
         few = handle.progress
-        send(connection, topics, [click(f"more{i}", "bot", "/", base + i * 100) for i in range(99_000)])
+        send(connection, topics, [click(f"more{i}", "bot", "/", base + i * 9_900_000 // more) for i in range(more)])
         handle.wait_until_caught_up("120s")
         until(lambda: handle.progress.checkpoints >= few.checkpoints + 2)
         many = handle.progress
     assert many.state_rows == few.state_rows
     answer = oracle.compare(connection.bootstrap, topics)
     assert answer.exact
-    assert answer.clicks == 100_000
+    assert answer.clicks == 1_000 + more
 
 
 def test_a_click_delivered_too_often_is_told_where_it_leaves_doubt(

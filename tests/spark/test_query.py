@@ -16,18 +16,12 @@ from workbench.clicks.record import LONGEST_TEXT, TICK_KEY, TICK_VALUE, Click, i
 from workbench.detector.settings import Tolerance
 from workbench.detector.source import LONGEST_QUOTE, Sorting
 from workbench.errors import ClickError
-from workbench.spark.session import spark_session
 
 pytestmark = pytest.mark.java
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 GOOD = {"click_id": "c1", "session_id": "s1", "url": "/ad", "ts": "2026-01-02T03:04:05.000006Z"}
 SCHEMA = "key binary, value binary, partition int, offset long, timestamp timestamp"
-
-
-@pytest.fixture(scope="module")
-def spark() -> SparkSession:
-    return spark_session(6, conf={"spark.sql.shuffle.partitions": 2})
 
 
 def parsed(value: bytes) -> Click | None:

@@ -1,6 +1,8 @@
 """The detector on a secured broker, and another client beside it. The password is seen nowhere, and all is loopback.
 
 Spark shows and logs as much as it can here: its web pages are on, and its log tells everything from INFO on.
+
+Short sibling: tests/spark/test_detector.py
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from workbench.rule import Rule
 from workbench.spark.session import spark_session, stop_spark
 from workbench.verdicts import audit
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.own_jvm, pytest.mark.long]
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "02_live_detection.ipynb"
 needs_kcat = pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat")

@@ -1,4 +1,7 @@
-"""The Spark session: one per process, quiet, and unharmed by Ctrl-C."""
+"""The Spark session: one per process, quiet, and unharmed by Ctrl-C.
+
+Short sibling: tests/spark/test_session.py
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from detecting import SLOTS
+from pyspark.sql import SparkSession
 
 from workbench.errors import DetectorError, JavaNotFound, SetupError
-from workbench.machine.folders import state_dir
 from workbench.spark import internals
-from workbench.spark.session import SPARK_VERSION, spark_session, stop_spark
+from workbench.spark.session import SPARK_VERSION, spark_session, state_dir, stop_spark
 
 pytestmark = pytest.mark.java
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_session() -> Iterator[None]:
     """Begin without a session and leave none."""
     stop_spark()
@@ -43,6 +47,53 @@ def ctrl_c() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("ctrl_c")
+def test_a_running_query_is_unharmed_by_ctrl_c_and_keeps_its_session(spark: SparkSession) -> None:
+    assert len(jvms()) == 1
+    query = spark.readStream.format("rate").load().writeStream.format("noop").start()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert query.isActive
+    with pytest.raises(DetectorError, match=r"already runs a query.*another spark\.master"):
+        spark_session(SLOTS + 1)
+    assert query.isActive
+    query.stop()
+    assert spark.range(10).count() == 10
+    assert len(jvms()) == 1
+
+
+@pytest.mark.usefixtures("spark")
+def test_other_settings_of_queries_need_no_other_jvm_and_each_session_keeps_its_own() -> None:
+    plain = spark_session(SLOTS)
+    (jvm,) = jvms()
+    before = plain.conf.get("spark.sql.shuffle.partitions")
+    conf = {"spark.sql.shuffle.partitions": 7, "spark.sql.streaming.minBatchesToRetain": 5}
+    other = spark_session(SLOTS, conf=conf)
+    assert other.conf.get("spark.sql.shuffle.partitions") == "7"
+    assert plain.conf.get("spark.sql.shuffle.partitions") == before
+    assert spark_session(SLOTS) is plain
+    again = {"spark.sql.streaming.minBatchesToRetain": 5, "spark.sql.shuffle.partitions": 7}
+    assert spark_session(SLOTS, conf=again) is other
+    assert jvms() == [jvm]
+    query = other.readStream.format("rate").load().writeStream.format("noop").start()
+    with pytest.raises(DetectorError, match=r"already runs a query.*another spark\.sql\.shuffle\.partitions"):
+        spark_session(SLOTS, conf={"spark.sql.shuffle.partitions": 3})
+    query.stop()
+
+
+@pytest.mark.usefixtures("spark")
+def test_only_the_loopback_is_listened_on() -> None:
+    anywhere = internals.gateway().jvm.java.net.ServerSocket(0)  # as the shuffle of a real-time query listens
+    assert anywhere.getInetAddress().isLoopbackAddress()
+    (jvm,) = jvms()
+    ports = [c.laddr.ip for c in jvm.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    assert ports
+    assert {ip.removeprefix("::ffff:") for ip in ports} == {"127.0.0.1"}
+    anywhere.close()
+
+
+@pytest.mark.long
+@pytest.mark.own_jvm
+@pytest.mark.usefixtures("ctrl_c", "no_session")
 def test_one_session_serves_until_its_settings_change_and_a_running_query_keeps_it(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -75,35 +126,9 @@ def test_one_session_serves_until_its_settings_change_and_a_running_query_keeps_
     assert (state_dir() / "logs" / f"spark-{os.getpid()}.log").exists()
 
 
-def test_other_settings_of_queries_need_no_other_jvm_and_each_session_keeps_its_own() -> None:
-    plain = spark_session(2)
-    (jvm,) = jvms()
-    before = plain.conf.get("spark.sql.shuffle.partitions")
-    conf = {"spark.sql.shuffle.partitions": 7, "spark.sql.streaming.minBatchesToRetain": 5}
-    other = spark_session(2, conf=conf)
-    assert other.conf.get("spark.sql.shuffle.partitions") == "7"
-    assert plain.conf.get("spark.sql.shuffle.partitions") == before
-    assert spark_session(2) is plain
-    assert (
-        spark_session(2, conf={"spark.sql.streaming.minBatchesToRetain": 5, "spark.sql.shuffle.partitions": 7}) is other
-    )
-    assert jvms() == [jvm]
-    query = other.readStream.format("rate").load().writeStream.format("noop").start()
-    with pytest.raises(DetectorError, match=r"already runs a query.*another spark\.sql\.shuffle\.partitions"):
-        spark_session(2, conf={"spark.sql.shuffle.partitions": 3})
-    query.stop()
-
-
-def test_only_the_loopback_is_listened_on() -> None:
-    spark_session(2)
-    anywhere = internals.gateway().jvm.java.net.ServerSocket(0)  # as the shuffle of a real-time query listens
-    assert anywhere.getInetAddress().isLoopbackAddress()
-    (jvm,) = jvms()
-    ports = [c.laddr.ip for c in jvm.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
-    assert ports
-    assert {ip.removeprefix("::ffff:") for ip in ports} == {"127.0.0.1"}
-
-
+@pytest.mark.long
+@pytest.mark.own_jvm
+@pytest.mark.usefixtures("no_session")
 def test_a_session_that_was_stopped_or_whose_jvm_died_is_replaced() -> None:
     spark_session(2).stop()
     session = spark_session(2)
@@ -114,6 +139,9 @@ def test_a_session_that_was_stopped_or_whose_jvm_died_is_replaced() -> None:
     assert spark_session(2).range(3).count() == 3
 
 
+@pytest.mark.long
+@pytest.mark.own_jvm
+@pytest.mark.usefixtures("no_session")
 def test_a_session_of_somebody_else_is_left_alone() -> None:
     code = (
         "from pyspark.sql import SparkSession\n"
@@ -132,6 +160,8 @@ def test_a_session_of_somebody_else_is_left_alone() -> None:
     assert (theirs, ours) == ("4", "5")
 
 
+@pytest.mark.own_jvm
+@pytest.mark.usefixtures("no_session")
 def test_a_jvm_that_does_not_start_is_one_line_with_its_log() -> None:
     with pytest.raises(
         SetupError, match=r"Spark did not start with Java \d+.*Its log: .*spark-\d+\.log\. Fix: "
@@ -141,6 +171,8 @@ def test_a_jvm_that_does_not_start_is_one_line_with_its_log() -> None:
     assert jvms() == []
 
 
+@pytest.mark.own_jvm
+@pytest.mark.usefixtures("no_session")
 def test_without_java_spark_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("JAVA_HOME", "CONDA_PREFIX"):
         monkeypatch.delenv(name, raising=False)

@@ -85,10 +85,28 @@ class Lab:
     url: str
     root: Path
     token: str
+    folder: str = ""
 
     def address(self, notebook: str) -> str:
         """Where a notebook, named relative to the root, opens in a fresh workspace."""
-        return f"{self.url}/lab/tree/{notebook}?reset" + (f"&token={self.token}" if self.token else "")
+        where = f"{self.url}/lab/tree/{self.folder}{notebook}?reset"
+        return where + (f"&token={self.token}" if self.token else "")
+
+    def within(self, folder: str) -> Lab:
+        """The same with a folder, which is made, for its root."""
+        (self.root / folder).mkdir()
+        return Lab(self.url, self.root / folder, self.token, f"{self.folder}{folder}/")
+
+    def end_kernels(self) -> None:
+        """End all kernels that run, and what they started."""
+        for kernel in json.load(self._ask("GET", "/api/kernels")):
+            self._ask("DELETE", f"/api/kernels/{kernel['id']}").close()
+
+    def _ask(self, method: str, path: str) -> Any:
+        headers = {"Authorization": f"token {self.token}"} if self.token else {}
+        return urllib.request.urlopen(
+            urllib.request.Request(self.url + path, headers=headers, method=method), timeout=60
+        )
 
 
 @contextlib.contextmanager

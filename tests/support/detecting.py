@@ -18,6 +18,8 @@ from workbench.detector.judging import Judging
 from workbench.rule import Rule
 
 Start = Callable[..., Detector]
+SLOTS = 6
+"""Task slots of the run's Spark: what a detector takes whose clicks have two partitions."""
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Seeded, labelled clicks: how many, how fast, and by whom. How each kind of visitor clicks is in `visitors`.
 
-Nothing here is sent anywhere: that is `broker.sender`.
+Nothing here is sent anywhere: that is `sender`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,6 @@ _CLICKS_AT_MOST = 10_000_000
 class Mix:
     """What share of the clicks each kind of visitor makes. They add up to 1; people get the rest by default.
 
-    Raises
-    ------
-    TrafficError
-        A share is no number from 0 to 1, or they do not add up to 1.
-
-    Examples
-    --------
     >>> Mix(burst_bots=0.5, drip_bots=0, rotating_bots=0, double_clickers=0).shares["person"]
     0.5
     """
@@ -93,28 +86,10 @@ class Mix:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Made-up clicks of people and bots. The same settings and the same start give the same clicks.
+    """`rate` clicks a second for `duration` ("60s" or a timedelta), mixed as `mix` says.
 
-    Parameters
-    ----------
-    rate
-        Clicks a second.
-    duration
-        How long, as "60s" or a timedelta.
-    mix
-        What share each kind of visitor has.
-    seed
-        Of the random numbers, from 0 up.
-    ads
-        The URLs that are clicked.
+    `ads` are the URLs that are clicked. The same settings and the same start give the same clicks.
 
-    Raises
-    ------
-    TrafficError
-        A setting is out of range, or makes no click or more than ten million.
-
-    Examples
-    --------
     >>> clicks = Traffic(rate=200, duration="30s", seed=7).clicks(datetime(2026, 1, 2, tzinfo=UTC))
     >>> len(clicks), clicks["ts"].is_monotonic_increasing
     (6000, True)
@@ -154,18 +129,10 @@ class Traffic:
     def clicks(self, start: datetime) -> pd.DataFrame:
         """Draw the clicks of [start, start + duration), sorted by `ts`.
 
-        Sessions name the kind of visitor; all ids carry a tag made of seed and start, so two runs into one topic never
+        Returns a click frame with `ip`, `user_agent` and `label` (one of `LABELS`, the truth). Sessions name
+        the kind of visitor; all ids carry a tag made of seed and start, so two runs into one topic never
         share a session or a click.
-
-        Returns
-        -------
-        DataFrame
-            A click frame with `ip`, `user_agent` and `label` (one of `LABELS`, the truth).
-
-        Raises
-        ------
-        TrafficError
-            `start` is without a time zone.
+        Raises TrafficError when `start` is without a time zone.
         """
         if start.tzinfo is None:
             raise TrafficError(

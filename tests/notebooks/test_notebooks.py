@@ -1,4 +1,7 @@
-"""The notebooks: their form, the outputs that are stored, and that each runs to its end without a hand on it."""
+"""The notebooks: their form, the outputs that are stored, and that each runs to its end without a hand on it.
+
+Short sibling: tests/notebooks/test_notebooks.py
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,9 @@ def outputs(executed: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.java
-@pytest.mark.parametrize("name", LIVE)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name.startswith("02") else pytest.mark.long) for name in LIVE]
+)
 def test_a_live_notebook_runs_headless_to_its_end(name: str, connection: Connection, tmp_path: Path) -> None:
     parameters = {"brokers": connection.bootstrap, "seconds": 12, "rate": 150.0}
     executed = run_notebook(FOLDER / name, parameters, tmp_path / name, progress=False)
@@ -131,6 +136,7 @@ def test_tuning_runs_without_java_and_leaves_the_board_as_a_static_figure(
     assert out.read_text("utf-8").count('class="figure"') == 2
 
 
+@pytest.mark.long
 def test_tuning_without_labels_shows_how_much_is_flagged(tmp_path: Path) -> None:
     executed = run_notebook(FOLDER / TUNING, {"source": str(SAMPLE_LOG)}, tmp_path / TUNING, progress=False)
     found = summary(executed)
@@ -138,6 +144,7 @@ def test_tuning_without_labels_shows_how_much_is_flagged(tmp_path: Path) -> None
     assert found["flagged"] == judge(read(SAMPLE_LOG).clicks, Rule())["fraud"].sum()
 
 
+@pytest.mark.long
 @pytest.mark.java
 def test_tuning_reads_the_clicks_topic(connection: Connection, tmp_path: Path) -> None:
     ensure_topics(connection)
@@ -148,6 +155,7 @@ def test_tuning_reads_the_clicks_topic(connection: Connection, tmp_path: Path) -
     assert found["clicks"] >= len(clicks)  # other tests may have sent some before
 
 
+@pytest.mark.long
 @pytest.mark.java
 @pytest.mark.skipif(not hasattr(Detector, "apply"), reason="needs Detector.apply")
 def test_tuning_applies_its_choice_to_a_detector_that_is_running(connection: Connection, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""`workbench report`: from a file or a topic to one HTML file and its evidence, whatever text is in them."""
+"""`workbench report`: from a file or a topic to one HTML file and its evidence, whatever text is in them.
+
+Short sibling: tests/notebooks/test_report.py
+"""
 
 from __future__ import annotations
 
@@ -96,6 +99,7 @@ def test_hostile_text_goes_from_a_log_to_page_and_evidence_and_runs_nowhere(
         assert heard.requests == [out.as_uri()]
 
 
+@pytest.mark.long
 def test_whole_addresses_are_shown_when_they_are_asked_for(hostile_log: Path, tmp_path: Path) -> None:
     out, evidence = tmp_path / "r.html", tmp_path / "e.csv"
     assert main(["report", str(hostile_log), "-o", str(out), "--evidence", str(evidence), "--show-ips"]) == 0
@@ -103,7 +107,9 @@ def test_whole_addresses_are_shown_when_they_are_asked_for(hostile_log: Path, tm
     assert "2001:db8:7:7::77" in evidence.read_text("utf-8")
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize(
+    "suffix", [".csv", pytest.param(".jsonl", marks=pytest.mark.long), pytest.param(".parquet", marks=pytest.mark.long)]
+)
 def test_tables_are_reported_on_as_logs_are(suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clicks = read(SAMPLE_LOG).clicks.drop(columns=["user_agent", "ip"]).rename(columns={"session_id": "visitor"})
     path = tmp_path / f"clicks{suffix}"
