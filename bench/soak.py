@@ -25,9 +25,9 @@ from soak_chart import draw, slopes
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.detector.handle import Detector, detect
+from workbench.machine.folders import state_dir
 from workbench.rule import Rule
 from workbench.spark import internals
-from workbench.spark.session import state_dir
 
 SESSIONS = 2000  # in a minute, at 1,000 clicks/s: about half of the clicks are flagged
 SETTLED_S = 3.0  # verdicts that have not come by then count for the minute in which they come

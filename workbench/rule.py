@@ -50,17 +50,26 @@ _IDENTITY = ["click_id", "session_id", "url", "ts"]
 class Rule:
     """A window and a threshold.
 
-    window: a duration (timedelta or text), whole milliseconds, from 1 ms to 24 h.
-    threshold: clicks in the window, the judged one included, that make it fraudulent; from 1 to 1000.
+    Parameters
+    ----------
+    window
+        A duration (timedelta or text), whole milliseconds, from 1 ms to 24 h.
+    threshold
+        Clicks in the window, the judged one included, that make it fraudulent; from 1 to 1000.
 
+    Raises
+    ------
+    RuleError
+        Either is out of range.
+
+    Examples
+    --------
     >>> rule = Rule("10s", threshold=3)
     >>> rule, rule.rule_id, rule.window_us
     (Rule(window='10s', threshold=3), '3-in-10s', 10000000)
     >>> Rule(threshold=0)
     Traceback (most recent call last):
     workbench.errors.RuleError: threshold must be a whole number from 1 to 1000: got 0
-
-    Raises RuleError when either is out of range.
     """
 
     window: timedelta
@@ -84,10 +93,15 @@ class Rule:
     def from_id(cls, rule_id: str) -> Self:
         """The rule that a `rule_id` names.
 
+        Raises
+        ------
+        RuleError
+            It names none.
+
+        Examples
+        --------
         >>> Rule.from_id("3-in-10s")
         Rule(window='10s', threshold=3)
-
-        Raises RuleError when it names none.
         """
         named = _RULE_ID.fullmatch(rule_id)
         if named is None:
@@ -116,10 +130,27 @@ class Rule:
 def flag(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[np.bool_]:
     """Say of each click whether it is fraudulent.
 
-    group: integers of shape (n,), one number for each (session, url).
-    ts_us: integers of shape (n,), event times in microseconds.
-    Both sorted by (group, ts_us), each click once. Returns booleans of shape (n,).
+    Parameters
+    ----------
+    group
+        Integers of shape (n,), one number for each (session, url).
+    ts_us
+        Integers of shape (n,), event times in microseconds. Both are sorted by (group, ts_us), each click once.
+    rule
+        The rule to judge by.
 
+    Returns
+    -------
+    ndarray of bool
+        Of shape (n,).
+
+    Raises
+    ------
+    ClickError
+        The arrays are not integers, differ in shape or are not sorted.
+
+    Examples
+    --------
     >>> second = 1_000_000
     >>> flag([7, 7, 7], [0, 3 * second, 10 * second - 1], Rule("10s", threshold=3))
     array([False, False,  True])
@@ -129,8 +160,6 @@ def flag(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[np.bool_]:
     array([False, False, False])
     >>> flag([7, 7, 7], [5, 5, 5], Rule("10s", threshold=3))  # at the same microsecond: each counts all
     array([ True,  True,  True])
-
-    Raises ClickError when the arrays are not integers, differ in shape or are not sorted.
     """
     return clicks_in_window(group, ts_us, rule) >= rule.threshold
 
@@ -138,8 +167,15 @@ def flag(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[np.bool_]:
 def clicks_in_window(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[np.int64]:
     """Count for each click at t the clicks of its group in (t - window, t].
 
-    Arguments and errors as for `flag`. Returns integers of shape (n,), each at least 1.
+    Parameters and errors are those of `flag`.
 
+    Returns
+    -------
+    ndarray of int64
+        Of shape (n,), each at least 1.
+
+    Examples
+    --------
     >>> clicks_in_window([7, 7, 7, 8], [0, 4, 1_000_000, 1_000_001], Rule("1s"))
     array([1, 2, 2, 1])
     """
@@ -150,16 +186,24 @@ def clicks_in_window(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> NDArray[
 def window_bounds(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give for each click at t the places of the first and of the last click of its group in (t - window, t].
 
-    Arguments and errors as for `flag`. Returns two arrays of integers of shape (n,); the last is the click itself, or
-    one at the same microsecond.
+    Parameters and errors are those of `flag`.
 
-    >>> window_bounds([7, 7, 7, 8], [0, 4, 1_000_000, 1_000_001], Rule("1s"))
-    (array([0, 0, 1, 3]), array([0, 1, 2, 3]))
+    Returns
+    -------
+    first, last : ndarray of int64
+        Of shape (n,). The last is the click itself, or one at the same microsecond.
 
+    Notes
+    -----
     All groups are laid end to end on one line of time, and one binary search finds the places for all of them. A gap
     of a window or more between neighbours is drawn exactly one window long, and so is the step from one group
     to the next: clicks that far apart never count for each other, so nothing changes, and 64 bits are enough
     for 10^8 clicks with a window of 24 h.
+
+    Examples
+    --------
+    >>> window_bounds([7, 7, 7, 8], [0, 4, 1_000_000, 1_000_001], Rule("1s"))
+    (array([0, 0, 1, 3]), array([0, 1, 2, 3]))
     """
     group, ts_us = _integers("group", group), _integers("ts_us", ts_us)
     if group.shape != ts_us.shape:
@@ -179,10 +223,27 @@ def window_bounds(group: ArrayLike, ts_us: ArrayLike, rule: Rule) -> tuple[NDArr
 def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     """Judge a frame of clicks in any order: the batch answer.
 
-    clicks: columns click_id, session_id, url (text) and ts (with a time zone); others are carried along.
-    A repeated click (same click_id, session_id, url and ts) counts once. Returns the clicks sorted by ts,
-    in whole microseconds UTC, with the columns clicks_in_window (int64) and fraud (bool) added.
+    Parameters
+    ----------
+    clicks
+        Columns click_id, session_id, url (text) and ts (with a time zone); others are carried along. A repeated click
+        (same click_id, session_id, url and ts) counts once.
+    rule
+        The rule to judge by.
 
+    Returns
+    -------
+    DataFrame
+        The clicks sorted by ts, in whole microseconds UTC, with the columns clicks_in_window (int64) and fraud (bool)
+        added.
+
+    Raises
+    ------
+    ClickError
+        A column is missing, holds empty cells or, for ts, has no time zone.
+
+    Examples
+    --------
     >>> ts = pd.to_datetime([5, 1, 5, 9], unit="s", utc=True)
     >>> clicks = pd.DataFrame({"click_id": list("babc"), "session_id": "s1", "url": "/ad", "ts": ts})
     >>> judge(clicks, Rule("10s", threshold=3))[["click_id", "clicks_in_window", "fraud"]]
@@ -190,14 +251,12 @@ def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     0        a                 1  False
     1        b                 2  False
     2        c                 3   True
-
-    Raises ClickError when a column is missing, holds empty cells or, for ts, has no time zone.
     """
     require_clicks(clicks)
     clicks = clicks.assign(ts=clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us"))
     once = clicks.drop_duplicates(_IDENTITY).sort_values("ts", kind="stable", ignore_index=True)
     ts_us = once["ts"].astype("int64").to_numpy()
-    pages = [_told_apart(once["session_id"]), _told_apart(once["url"])]
+    pages = [_distinct_to_pandas(once["session_id"]), _distinct_to_pandas(once["url"])]
     group = once.groupby(pages, sort=False, observed=True).ngroup().to_numpy()
     order = np.lexsort((ts_us, group))
     count = np.empty(len(once), np.int64)
@@ -205,7 +264,7 @@ def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     return once.assign(clicks_in_window=count, fraud=count >= rule.threshold)
 
 
-def _told_apart(texts: pd.Series[Any]) -> pd.Series[Any]:
+def _distinct_to_pandas(texts: pd.Series[Any]) -> pd.Series[Any]:
     return texts.map(without_nul) if any("\0" in text for text in texts if isinstance(text, str)) else texts
 
 

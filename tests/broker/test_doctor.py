@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import io
 import sys
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def test_on_a_machine_that_is_set_up_all_is_well(connection: Connection, monkeyp
     monkeypatch.setattr(
         workbench.cli.doctor, "MEMORY_GB", 0.1
     )  # Spark and the broker of other tests have theirs already
-    found = checks({**os.environ, "WORKBENCH_BROKERS": connection.bootstrap})
+    found = list(checks({**os.environ, "WORKBENCH_BROKERS": connection.bootstrap}))
     assert [check for check in found if not check.ok] == []
     assert [check.name for check in found] == [
         "Java",
@@ -150,20 +149,18 @@ def test_too_little_disk_or_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert not only("memory").ok
 
 
-def test_the_report_has_a_line_for_each_check_and_its_status_says_whether_all_is_well(
-    monkeypatch: pytest.MonkeyPatch,
+def test_each_check_has_its_line_and_the_last_says_whether_all_is_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = Check("this", True, "is fine"), Check("that", False, "is broken", "mend it")
-    out = io.StringIO()
-    monkeypatch.setattr(workbench.cli.doctor, "_checks", lambda environ, brokers: iter([good, bad]))
-    assert doctor(None, out) is False
-    assert out.getvalue().splitlines() == [
+    monkeypatch.setattr(workbench.cli.doctor, "checks", lambda environ, brokers: iter([good, bad]))
+    assert not doctor()
+    assert capsys.readouterr().out.splitlines() == [
         "ok      this: is fine",
         "not ok  that: is broken",
         "        fix: mend it",
         "1 not ok.",
     ]
-    monkeypatch.setattr(workbench.cli.doctor, "_checks", lambda environ, brokers: iter([good]))
-    out = io.StringIO()
-    assert doctor(None, out) is True
-    assert out.getvalue() == "ok      this: is fine\nAll is well.\n"
+    monkeypatch.setattr(workbench.cli.doctor, "checks", lambda environ, brokers: iter([good]))
+    assert doctor()
+    assert capsys.readouterr().out == "ok      this: is fine\nAll is well.\n"

@@ -103,7 +103,7 @@ def test_a_cluster_without_room_for_an_executor_is_told_after_the_stated_wait(
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     monkeypatch.setattr(cluster_module, "_NO_EXECUTOR_S", 5.0)
     monkeypatch.setattr(cluster_module, "_SETTLED_S", 5.0)
-    with pytest.raises(DetectorError, match=r"gave no executor within \d+ s; .* 4 task slots\. .* 2g of memory free"):
+    with pytest.raises(DetectorError, match=r"gave no executor within 5 s; .* 4 task slots\. .* 2g of memory free"):
         begin().wait_until_started("120s")
 
 

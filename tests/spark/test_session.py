@@ -18,8 +18,9 @@ from detecting import SLOTS
 from pyspark.sql import SparkSession
 
 from workbench.errors import DetectorError, JavaNotFound, SetupError
+from workbench.machine.folders import state_dir
 from workbench.spark import internals
-from workbench.spark.session import SPARK_VERSION, spark_session, state_dir, stop_spark
+from workbench.spark.session import SPARK_VERSION, spark_session, stop_spark
 
 pytestmark = pytest.mark.java
 

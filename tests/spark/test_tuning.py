@@ -70,8 +70,9 @@ def test_parquet_larger_than_a_batch_equals_the_surface_in_memory(
 
 
 @pytest.mark.java
+@pytest.mark.parametrize("divider", [",", ";"])
 def test_csv_is_read_as_readers_read_it_and_bad_rows_are_counted(
-    spark: SparkSession, clicks: pd.DataFrame, tmp_path: Path
+    spark: SparkSession, clicks: pd.DataFrame, tmp_path: Path, divider: str
 ) -> None:
     frame = clicks.head(3_000).astype({"ts": object})
     frame["ts"] = clicks["ts"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -82,7 +83,7 @@ def test_csv_is_read_as_readers_read_it_and_bad_rows_are_counted(
     frame.loc[6, "session_id"] = ""
     frame.loc[7, "ts"] = "2026-01-02T00:00:00"
     frame.loc[8, "url"] = 'said "so", twice'
-    text = frame.rename(columns={"session_id": "visitor"}).to_csv(index=False) + "1,2\n"
+    text = frame.rename(columns={"session_id": "visitor"}).to_csv(index=False, sep=divider) + f"1{divider}2\n"
     path = tmp_path / "clicks.csv.gz"
     path.write_bytes(gzip.compress(text.encode()))
     mapping = {"session_id": "visitor"}

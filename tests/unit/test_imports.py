@@ -61,7 +61,8 @@ def libraries() -> list[str]:
     """The modules of others that ours import when they are imported: what these change is theirs."""
     names: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
-        for part in ast.parse(path.read_text("utf-8")).body:
+        body = ast.parse(path.read_text("utf-8")).body
+        for part in [*body, *(inner for outer in body if isinstance(outer, ast.With) for inner in outer.body)]:
             if isinstance(part, ast.Import):
                 names |= {alias.name for alias in part.names}
             elif isinstance(part, ast.ImportFrom) and not part.level:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -23,7 +23,7 @@ def records(
     begin: Mapping[int, int],
     end: Mapping[int, int] | None,
     bar: tqdm[Any] | None = None,
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Every record of a topic from the begin offset of each partition on.
 
     Parameters

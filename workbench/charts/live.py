@@ -46,8 +46,23 @@ class LiveChart:
     leaves a static figure in its place. Zoom and hidden traces are kept while it moves. The updater stops
     at the first error, which is in `error` and on the chart. Where another rule took over, it draws a line.
 
-    Parameters: `hz` from 1 to 4; `window_s` positive; `challenger` is a rule to evaluate beside the running one, in
-    a panel of its own that shows where they differ; `clock` gives seconds since the epoch.
+    Parameters
+    ----------
+    feed
+        Anything that holds verdicts and gives them as a frame, such as a `VerdictFeed`.
+    hz
+        Refreshes a second, from 1 to 4.
+    window_s
+        How many seconds are shown.
+    challenger
+        A rule to evaluate beside the running one, in a panel of its own that shows where they differ.
+    clock
+        Gives seconds since the epoch.
+
+    Raises
+    ------
+    ValueError
+        `hz` or `window_s` is out of range.
     """
 
     def __init__(

@@ -34,9 +34,9 @@ __all__ = [
 
 def doctor(args: Namespace) -> int:
     """Print what is well and what is not. 1 when something is not."""
-    from workbench.cli import doctor as examination
+    from workbench.cli.doctor import doctor
 
-    return 0 if examination.doctor(args.brokers) else 1
+    return 0 if doctor(args.brokers) else 1
 
 
 def broker_up(args: Namespace) -> int:
@@ -164,13 +164,13 @@ def replay(args: Namespace) -> int:
 def audit(args: Namespace) -> int:
     """Print the audit. 1 when a verdict is missing or wrong."""
     from workbench.rule import Rule
-    from workbench.verdicts import audit as audits
+    from workbench.verdicts.audit import audit
 
     rule = None
     if args.window is not None or args.threshold is not None:
         rule = Rule(args.window or "10s", 3 if args.threshold is None else args.threshold)
     names, connection = topics_of(args), connect(args)
-    found = audits.audit(connection, names, rule, progress=sys.stderr.isatty())
+    found = audit(connection, names, rule, progress=sys.stderr.isatty())
     for line in str(found).splitlines():
         print(printable(line))
     return 0 if found.ok else 1

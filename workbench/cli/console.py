@@ -26,9 +26,9 @@ def say(text: str) -> None:
 
 def connect(args: Namespace) -> Connection:
     """The broker that was named, else the embedded one, which is started when it does not run."""
-    from workbench.broker import topics as broker
+    from workbench.broker.topics import connect
 
-    return broker.connect(args.brokers)
+    return connect(args.brokers)
 
 
 def topics_of(args: Namespace) -> Topics:
@@ -40,11 +40,11 @@ def topics_of(args: Namespace) -> Topics:
 
 def read_file(args: Namespace) -> Recording:
     """The clicks of the file that was named; what was rejected is told on stderr."""
-    from workbench.clicks import files as readers
+    from workbench.clicks.files import read, read_mapping
 
-    mapping = readers.read_mapping(",".join(args.map))
+    mapping = read_mapping(",".join(args.map))
     bars = sys.stderr.isatty()
-    recording = readers.read(args.file, args.format, mapping or None, args.assets, args.idle_gap, bars)
+    recording = read(args.file, args.format, mapping or None, args.assets, args.idle_gap, bars)
     say(f"{args.file}: {recording}")
     for line in recording.rejected.head(_REJECTED_SHOWN).itertuples():
         say(f"  rejected line {line.line}: {line.reason}: {printable(str(line.text))}")

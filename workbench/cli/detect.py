@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["detect"]
 
 _SAY_EVERY_S = 5.0
-_LOOK_EVERY_S = 0.5
+_DRAW_EVERY_S = 0.5
 _STUCK_S = 120.0
 _NO_LIMIT = "24h"
 
@@ -31,8 +31,9 @@ def detect(args: Namespace) -> int:
     from workbench.detector import handle
     from workbench.detector.metrics import Address, listen
     from workbench.detector.settings import Tolerance
+    from workbench.machine.folders import state_dir
     from workbench.rule import Rule
-    from workbench.spark.session import state_dir, stop_spark
+    from workbench.spark.session import stop_spark
 
     rule, tolerance, topics = Rule(args.window, args.threshold), Tolerance(args.late, args.ahead), topics_of(args)
     checkpoint = args.checkpoint or state_dir() / "checkpoints-of-topics" / topics.clicks
@@ -85,7 +86,7 @@ def _watch(running: Detector) -> None:
     try:
         running.wait_until_started()
         while running.error is None:
-            say(_told(running))
+            say(_how_far(running))
             wake = time.monotonic() + _SAY_EVERY_S
             while running.error is None and time.monotonic() < wake:
                 time.sleep(0.1)
@@ -95,7 +96,7 @@ def _watch(running: Detector) -> None:
     raise running.error
 
 
-def _told(running: Detector) -> str:
+def _how_far(running: Detector) -> str:
     try:
         return str(running.progress)
     except BrokerError as error:  # Spark waits for a broker that is away for a while, and so does this
@@ -109,14 +110,14 @@ def _watch_lag(running: Detector, caught_up: Future[Detector]) -> None:
     drawn = sys.stderr.isatty()
     progress = running.progress
     total = progress.lag
-    latest, said = _outcomes(progress), time.monotonic()
-    moved = time.monotonic()
+    latest, moved = _outcomes(progress), time.monotonic()
+    printed = moved
     with tqdm(total=total, unit=" clicks", unit_scale=True, desc="judging", disable=not drawn) as bar:
-        while not wait_for([caught_up], _LOOK_EVERY_S).done:
+        while not wait_for([caught_up], _DRAW_EVERY_S).done:
             progress = running.progress
             bar.update(max(0, total - progress.lag - bar.n))
-            if not drawn and time.monotonic() - said >= _SAY_EVERY_S:
-                said = time.monotonic()
+            if not drawn and time.monotonic() - printed >= _SAY_EVERY_S:
+                printed = time.monotonic()
                 say(str(progress))
             if _outcomes(progress) != latest:
                 latest, moved = _outcomes(progress), time.monotonic()

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, get_args
+from typing import get_args
 
 import psutil
 from packaging.requirements import InvalidRequirement, Requirement
@@ -45,64 +45,57 @@ class Check:
     fix: str = ""
 
 
-def checks(environ: Mapping[str, str] = os.environ, brokers: str | None = None) -> list[Check]:
-    """Look at everything, in the order in which things need each other. Never raises for what it finds."""
-    return list(_checks(environ, brokers))
-
-
-def doctor(brokers: str | None = None, out: TextIO | None = None) -> bool:
+def doctor(brokers: str | None = None) -> bool:
     """Look at all that the workbench needs of this machine, and print what is well and what is not, with the fix.
 
     Parameters
     ----------
     brokers
         The broker to look at, as for `connect`.
-    out
-        Where to print; None is standard output.
 
     Returns
     -------
     bool
-        Whether all is well.
+        Whether all is well. Nothing is raised for what is not.
     """
-    out = out or sys.stdout
     failed = 0
-    for check in _checks(os.environ, brokers):
-        print(f"{'ok    ' if check.ok else 'not ok'}  {check.name}: {check.detail}", file=out, flush=True)
+    for check in checks(os.environ, brokers):
+        print(f"{'ok    ' if check.ok else 'not ok'}  {check.name}: {check.detail}", flush=True)
         if not check.ok:
             failed += 1
-            print(f"        fix: {check.fix}", file=out, flush=True)
-    print("All is well." if not failed else f"{failed} not ok.", file=out, flush=True)
+            print(f"        fix: {check.fix}", flush=True)
+    print("All is well." if not failed else f"{failed} not ok.", flush=True)
     return not failed
 
 
-def _checks(environ: Mapping[str, str], brokers: str | None) -> Iterator[Check]:
+def checks(environ: Mapping[str, str], brokers: str | None = None) -> Iterator[Check]:
+    """The checks, in the order in which things need each other, each made when it is asked for."""
     yield _java(environ)
     for name in ("kafka", "spark"):
         yield _jars(name)
     yield _packages()
-    for package, extension in _WIDGETS.items() if _LOCK.exists() or _version("jupyterlab") else ():
+    for package, extension in _WIDGETS.items():
         yield _widget(package, extension)
     yield from _broker(environ, brokers)
     yield _disk()
     yield _memory()
 
 
-def _attempt(name: str, look: Callable[[], str]) -> Check:
+def _attempt(name: str, probe: Callable[[], str]) -> Check:
     """A check that is ok unless it raises; our messages carry their own fix."""
     try:
-        return Check(name, True, look())
+        return Check(name, True, probe())
     except WorkbenchError as error:
-        said, _, fix = str(error).partition(" Fix: ")
-        return Check(name, False, said, fix or "see the message")
+        problem, _, fix = str(error).partition(" Fix: ")
+        return Check(name, False, problem, fix or "see the message")
 
 
 def _java(environ: Mapping[str, str]) -> Check:
-    def look() -> str:
+    def probe() -> str:
         java = find_java(environ)
         return f"{java.version}, {java.path}"
 
-    return _attempt("Java", look)
+    return _attempt("Java", probe)
 
 
 def _jars(name: str) -> Check:

@@ -1,4 +1,4 @@
-"""`workbench tune`: the best rules for a file of clicks, as a table. What is counted: `tuning`."""
+"""`workbench tune`: the best rules for a file of clicks, as a table. What is counted: `tuning.surface`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Lines of an Apache or nginx access log into page requests and sessions. Opening files is in `readers`.
+r"""Lines of an Apache or nginx access log into page requests and sessions. Opening files is in `files`.
 
 Common and Combined are understood, one line like
 

@@ -54,11 +54,18 @@ _TEXT_SHOWN = 200
 class Recording:
     """What a file held: lines == len(clicks) + len(rejected) + filtered.
 
-    clicks: a frame of clicks sorted by ts; clicks at one moment stay in the order of the file.
-    lines: lines of a log or of JSON, records of a CSV file without its header, rows of a Parquet file.
-    rejected: columns line (from 1; in a CSV file the header is line 1), reason and text (shortened).
-    filtered: requests in a log that are no clicks on pages.
-    late: clicks dated before one above them in the file.
+    Attributes
+    ----------
+    clicks : DataFrame
+        A frame of clicks sorted by ts; clicks at one moment stay in the order of the file.
+    lines : int
+        Lines of a log or of JSON, records of a CSV file without its header, rows of a Parquet file.
+    rejected : DataFrame
+        Columns line (from 1; in a CSV file the header is line 1), reason and text (shortened).
+    filtered : int
+        Requests in a log that are no clicks on pages.
+    late : int
+        Clicks dated before one above them in the file.
     """
 
     clicks: pd.DataFrame
@@ -82,23 +89,38 @@ def read(
 ) -> Recording:
     """Read a file of clicks, packed with gzip or not.
 
-    format: "log" (Apache Common or Combined), "csv", "parquet" or "jsonl"; None tells it from the first line,
-        and where that does not say it from the name.
-    mapping: for tables, field of a click -> column in the file, as {"session_id": "visitor"}. Fields that are
-        not named have columns of their own name.
-    assets: for logs, keep stylesheets, scripts, images, fonts, favicons and robots.txt as well.
-    idle_gap: for logs, the pause that ends a session; see `access_log.sessions`.
-    progress: show a bar on stderr.
+    Parameters
+    ----------
+    path
+        The file.
+    format
+        "log" (Apache Common or Combined), "csv", "parquet" or "jsonl"; None tells it from the first line, and where
+        that does not say it from the name.
+    mapping
+        For tables, field of a click → column in the file, as {"session_id": "visitor"}. Fields that are not named have
+        columns of their own name.
+    assets
+        For logs, keep stylesheets, scripts, images, fonts, favicons and robots.txt as well.
+    idle_gap
+        For logs, the pause that ends a session; see `access_log.sessions`.
+    progress
+        Show a bar on stderr.
 
+    Raises
+    ------
+    ClickError
+        The file cannot be opened or unpacked, its format cannot be told, or a column is missing.
+
+    Notes
+    -----
     In tables ts is RFC 3339 with an offset or a number: seconds since 1970 below 10^11, milliseconds below
     10^14, else microseconds. Without a click_id, ids are made of the file's name and the line, as
     "access.log:17".
 
+    Examples
+    --------
     >>> print(read(SAMPLE_LOG))
     1,800 lines: 1,018 clicks, 776 filtered out, 6 rejected
-
-    Raises ClickError when the file cannot be opened or unpacked, its format cannot be told, or a column is
-    missing.
     """
     path, idle = Path(path), duration(idle_gap)
     if format is not None and format not in _FORMATS:

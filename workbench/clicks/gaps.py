@@ -147,10 +147,10 @@ class Tally:
         first, last = moments.session[since], moments.session[-1]
         carried, opened = self._open, np.full(len(self._thresholds), NEVER)
         ones, some = bool((moments.clicks == 1).all()), bool(moments.fraud.any())
-        looked: Ints | None = None
+        previous: Ints | None = None
         for place, found, gap in moments.gaps_below(self._limit, self._thresholds, since):
-            if found is not looked:  # often the same ones are left at the next threshold
-                looked, session = found, moments.session[found]
+            if found is not previous:  # often the same ones are left at the next threshold
+                previous, session = found, moments.session[found]
                 clicks, fraud = None if ones else moments.clicks[found], moments.fraud[found]
                 starts = np.flatnonzero(np.diff(session, prepend=session[0] - 1))
                 head, tail = int(session[0] == first), int(session[-1] == last != first)

@@ -54,11 +54,19 @@ class ClickOrder:
 def order(clicks: pd.DataFrame | ClickOrder, bots: Collection[str] = BOT_LABELS) -> ClickOrder:
     """Sort a frame of clicks; one that is sorted already is given back.
 
-    clicks: columns click_id, session_id, url (text) and ts (with a time zone), label if there are any; in any order.
-    A repeated click (same click_id, session_id, url and ts) counts once, as in `rule.judge`. bots: the labels that mean
-    fraud.
+    Parameters
+    ----------
+    clicks
+        Columns click_id, session_id, url (text) and ts (with a time zone), label if there are any; in any order. A
+        repeated click (same click_id, session_id, url and ts) counts once, as in `rule.judge`. A label column that is
+        empty throughout is none.
+    bots
+        The labels that mean fraud.
 
-    Raises ClickError when a column is missing or has empty cells. A label column that is empty throughout is none.
+    Raises
+    ------
+    ClickError
+        A column is missing or has empty cells.
     """
     if isinstance(clicks, ClickOrder):
         return clicks
@@ -94,10 +102,10 @@ def is_fraud(clicks: pd.DataFrame, bots: Collection[str] = BOT_LABELS) -> Bools 
     if "label" not in clicks.columns:
         return None
     codes, labels = pd.factorize(clicks["label"])
-    known = np.array([label in bots for label in labels] + [False], np.bool_)
+    is_bot = np.array([label in bots for label in labels] + [False], np.bool_)
     empty = np.array([label == "" for label in labels] + [True], np.bool_)[codes]
     if not empty.any():
-        return known[codes]
+        return is_bot[codes]
     if empty.all():
         return None
     fix = "drop those rows, or the column to tune without labels"

@@ -1,4 +1,4 @@
-"""The click: one record, its JSON and its data frame. Reading files is in `readers`, judging in `rule`.
+"""The click: one record, its JSON and its data frame. Reading files is in `files`, judging in `rule`.
 
 A click on the wire is a JSON object, keyed by its session:
 
@@ -85,10 +85,15 @@ def is_text(value: object) -> bool:
 class Click:
     """One click of a session on a URL at event time ts (any zone; kept in UTC).
 
+    Raises
+    ------
+    ClickError
+        A field is wrong; the message names it.
+
+    Examples
+    --------
     >>> Click("c1", "s1", "/ad", datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)).to_json()
     b'{"click_id":"c1","session_id":"s1","url":"/ad","ts":"2026-01-02T03:04:05.000006Z"}'
-
-    Raises ClickError naming the field that is wrong.
     """
 
     click_id: str
@@ -124,12 +129,18 @@ class Click:
 def parse(value: bytes) -> Click:
     """Read a click from the bytes of a record. Unknown fields are ignored.
 
+    An optional field that is not text is left out: the rule does not depend on it, so the click counts.
+
+    Raises
+    ------
+    ClickError
+        Names the field that is wrong and quotes what it holds.
+
+    Examples
+    --------
     >>> parse(b'{"click_id":"c1","session_id":"","url":"/ad","ts":"2026-01-02T03:04:05Z"}')
     Traceback (most recent call last):
     workbench.errors.ClickError: session_id must be text of 1 to 8192 characters: got ''
-
-    An optional field that is not text is left out: the rule does not depend on it, so the click counts.
-    Raises ClickError naming the field that is wrong and quoting what it holds.
     """
     try:
         row = json.loads(value.decode("utf-8"))

@@ -1,4 +1,4 @@
-"""Rows of CSV, JSON Lines and Parquet into the columns of clicks. Opening files is in `readers`."""
+"""Rows of CSV, JSON Lines and Parquet into the columns of clicks. Opening files is in `files`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workbench.clicks.record import FIELDS, LONGEST_TEXT, OPTIONAL, TS_DTYPE, TS
 from workbench.errors import ClickError
 from workbench.text import quote
 
-__all__ = ["CHUNK_ROWS", "Part", "csv_parts", "json_parts", "parquet_parts"]
+__all__ = ["CHUNK_ROWS", "Part", "csv_parts", "find_divider", "json_parts", "parquet_parts"]
 
 CHUNK_ROWS: Final = 100_000
 
@@ -45,13 +45,22 @@ class Part:
     text: Callable[[int], str]
 
 
+def find_divider(header: str) -> str:
+    """Which of the signs , ; tab and | divides the cells of a table with this header.
+
+    >>> find_divider("session_id;url;ts")
+    ';'
+    """
+    return max(",;\t|", key=header.count)
+
+
 def csv_parts(lines: TextIOWrapper, name: str, mapping: Mapping[str, str]) -> Iterator[Part]:
     """Read CSV with a header; the header tells which of , ; tab and | divides the cells.
 
     Raises ClickError when a column is missing or there are two of one name.
     """
     first = lines.readline()
-    divider = max(",;\t|", key=first.count)
+    divider = find_divider(first)
     reader = csv.reader(chain([first], lines), delimiter=divider)
     try:
         header = [column.strip() for column in next(reader, [])]
@@ -146,8 +155,8 @@ def _columns(mapping: Mapping[str, str], available: list[str], name: str) -> dic
     """Say which column of the file holds which field."""
     for field in mapping:
         if field not in (*FIELDS, *OPTIONAL):
-            known = ", ".join((*FIELDS, *OPTIONAL))
-            raise ClickError(f"the mapping names {field!r}, no field of a click; the fields are {known}")
+            fields = ", ".join((*FIELDS, *OPTIONAL))
+            raise ClickError(f"the mapping names {field!r}, no field of a click; the fields are {fields}")
     columns = {field: mapping.get(field, field) for field in (*FIELDS, *OPTIONAL)}
     for field, column in columns.items():
         if column not in available and (field in mapping or field in ("session_id", "url", "ts")):
@@ -196,11 +205,11 @@ def _epochs(values: pd.Series[Any]) -> pd.Series[Any]:
     truth = np.array([isinstance(v, bool) for v in values], dtype=bool)  # which to_numeric takes for 0 and 1
     number = pd.to_numeric(values.where(~truth), errors="coerce").astype("float64")
     number = number.where(number.between(_LEAST_US, _MOST_US))
-    known = number.notna().to_numpy()
+    valid = number.notna().to_numpy()
     value = number.fillna(0).to_numpy()
     us_each = np.select([np.abs(value) < 1e11, np.abs(value) < 1e14], [1_000_000, 1_000], 1)
     whole = np.floor(value)  # apart from the fraction, so that whole seconds and milliseconds stay exact
     micros = whole.astype(np.int64) * us_each + np.round((value - whole) * us_each).astype(np.int64)
-    known &= (micros >= _LEAST_US) & (micros <= _MOST_US)
-    times = pd.Series(np.where(known, micros, 0).view("datetime64[us]")).dt.tz_localize("UTC")
-    return times.where(known)
+    valid &= (micros >= _LEAST_US) & (micros <= _MOST_US)
+    times = pd.Series(np.where(valid, micros, 0).view("datetime64[us]")).dt.tz_localize("UTC")
+    return times.where(valid)

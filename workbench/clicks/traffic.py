@@ -1,6 +1,6 @@
 """Seeded, labelled clicks: how many, how fast, and by whom. How each kind of visitor clicks is in `visitors`.
 
-Nothing here is sent anywhere: that is `sender`.
+Nothing here is sent anywhere: that is `broker.sender`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,13 @@ _CLICKS_AT_MOST = 10_000_000
 class Mix:
     """What share of the clicks each kind of visitor makes. They add up to 1; people get the rest by default.
 
+    Raises
+    ------
+    TrafficError
+        A share is no number from 0 to 1, or they do not add up to 1.
+
+    Examples
+    --------
     >>> Mix(burst_bots=0.5, drip_bots=0, rotating_bots=0, double_clickers=0).shares["person"]
     0.5
     """
@@ -86,10 +93,28 @@ class Mix:
 
 @dataclass(frozen=True)
 class Traffic:
-    """`rate` clicks a second for `duration` ("60s" or a timedelta), mixed as `mix` says.
+    """Made-up clicks of people and bots. The same settings and the same start give the same clicks.
 
-    `ads` are the URLs that are clicked. The same settings and the same start give the same clicks.
+    Parameters
+    ----------
+    rate
+        Clicks a second.
+    duration
+        How long, as "60s" or a timedelta.
+    mix
+        What share each kind of visitor has.
+    seed
+        Of the random numbers, from 0 up.
+    ads
+        The URLs that are clicked.
 
+    Raises
+    ------
+    TrafficError
+        A setting is out of range, or makes no click or more than ten million.
+
+    Examples
+    --------
     >>> clicks = Traffic(rate=200, duration="30s", seed=7).clicks(datetime(2026, 1, 2, tzinfo=UTC))
     >>> len(clicks), clicks["ts"].is_monotonic_increasing
     (6000, True)
@@ -129,10 +154,18 @@ class Traffic:
     def clicks(self, start: datetime) -> pd.DataFrame:
         """Draw the clicks of [start, start + duration), sorted by `ts`.
 
-        Returns a click frame with `ip`, `user_agent` and `label` (one of `LABELS`, the truth). Sessions name
-        the kind of visitor; all ids carry a tag made of seed and start, so two runs into one topic never
+        Sessions name the kind of visitor; all ids carry a tag made of seed and start, so two runs into one topic never
         share a session or a click.
-        Raises TrafficError when `start` is without a time zone.
+
+        Returns
+        -------
+        DataFrame
+            A click frame with `ip`, `user_agent` and `label` (one of `LABELS`, the truth).
+
+        Raises
+        ------
+        TrafficError
+            `start` is without a time zone.
         """
         if start.tzinfo is None:
             raise TrafficError(

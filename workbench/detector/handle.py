@@ -28,9 +28,10 @@ from workbench.detector.streaming import SparkEngine
 from workbench.detector.supervisor import State, Supervisor
 from workbench.durations import duration
 from workbench.errors import DetectorError, NotCaughtUp, RuleError, WorkbenchError
+from workbench.machine.folders import state_dir
+from workbench.machine.java import find_java
 from workbench.rule import Rule
 from workbench.spark.cluster import check_master
-from workbench.spark.session import find_java, state_dir
 
 __all__ = ["Detector", "detect"]
 

@@ -23,7 +23,17 @@ _PATIENCE_S = 20.0
 def find(connection: Connection, topic: str, begin: Mapping[int, int]) -> dict[int, range]:
     """The offsets, by partition, that one who begins to read there will not find any more.
 
-    begin: the offset of each partition. Raises BrokerError.
+    Parameters
+    ----------
+    connection, topic
+        Where the clicks are.
+    begin
+        The offset of each partition.
+
+    Raises
+    ------
+    BrokerError
+        There is no broker.
     """
     return _missing(begin_offsets(connection, topic), begin)
 
@@ -58,9 +68,21 @@ def refuse(topic: str, lost: Mapping[int, range]) -> None:
 def pass_over(checkpoint: Checkpoint, topic: str, first: Mapping[int, int], on_lost_clicks: str) -> int:
     """Let a query on this checkpoint begin at clicks that are there; how many records it misses by that.
 
-    first: the offset of the first record that each partition still has.
+    Parameters
+    ----------
+    checkpoint
+        Where the query would go on. It is changed.
+    topic
+        The clicks topic.
+    first
+        The offset of the first record that each partition still has.
+    on_lost_clicks
+        "fail" or "go_on".
 
-    Raises LostClicks where there are any, unless `on_lost_clicks` is "go_on".
+    Raises
+    ------
+    LostClicks
+        There are any, and `on_lost_clicks` is "fail".
     """
     lost = _missing(first, checkpoint.begins_at(topic))
     if on_lost_clicks == "fail":

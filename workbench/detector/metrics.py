@@ -37,25 +37,41 @@ if TYPE_CHECKING:
 __all__ = ["BUCKETS_S", "PORT", "REASONS", "Address", "Latencies", "MetricsServer", "listen", "serve"]
 
 PORT = 9464
+"""Where it listens unless another port is named."""
 REASONS = ("malformed", "too_late", "in_the_future", "redelivered", "judged_before")
 """Why a record is a dead letter. Any other reason on the topic counts as `other`: strangers make no labels."""
 BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""The bounds of the latency histogram."""
 
 _REMEMBERED = 100_000  # clicks whose verdict is known, so that none counts twice: about 40 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the endpoint listens; port 0 takes a free one. `anywhere` allows more than this machine to read it.
+    """Where the endpoint listens.
 
+    Parameters
+    ----------
+    host
+        A name or an address of this machine.
+    port
+        0 takes a free one.
+    anywhere
+        Whether other machines than this one may read it.
+
+    Raises
+    ------
+    SetupError
+        The address cannot be, or it is not loopback without leave.
+
+    Examples
+    --------
     >>> Address.parse("127.0.0.1:9464")
     Address(host='127.0.0.1', port=9464, anywhere=False)
     >>> Address("0.0.0.0")
     Traceback (most recent call last):
     workbench.errors.SetupError: metrics on 0.0.0.0 could be read from other machines: got no leave to. Fix: take \
 127.0.0.1, or say --metrics-anywhere (anywhere=True)
-
-    Raises SetupError for an address that cannot be, or that is not loopback without leave.
     """
 
     host: str = "127.0.0.1"
@@ -170,7 +186,7 @@ class MetricsServer:
 
 
 class _Collector(Collector):
-    """Makes the metrics at each scrape. Any thread may call."""
+    """Makes the metrics at each scrape. Any thread may ask."""
 
     def __init__(self) -> None:
         self._watched: tuple[Detector, VerdictFeed] | None = None

@@ -18,7 +18,17 @@ _RATE_OVER_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class PartitionProgress:
-    """One partition of the clicks topic: `lag` records of it, up to `end`, have no outcome yet."""
+    """How far one partition of the clicks topic is judged.
+
+    Attributes
+    ----------
+    partition
+        Its number.
+    end
+        The offset that its next record will get.
+    judged
+        The offset below which about all records have an outcome.
+    """
 
     partition: int
     end: int
@@ -34,33 +44,52 @@ class PartitionProgress:
 class Progress:
     """How far a detector is.
 
-    `partitions` is read from the topics and is of this moment. `state_rows`, `state_bytes`, `watermark`,
-    `dropped_by_watermark`, `checkpoint_at` and `checkpoint_ms` are of the latest checkpoint: Spark tells them only
-    then.
+    Counts are since the start. Spark tells of its state only at checkpoints; all else is of this moment.
+
+    Attributes
+    ----------
+    state
+        Where the detector is in its life.
+    verdicts
+        Verdict records written, repeated and revised ones included.
+    dead_letters
+        Records that could not be judged.
+    per_second
+        Outcomes per second over the last ten seconds, or since it was asked for before, if that is longer ago.
+    partitions
+        Of the clicks topic.
+    checkpoints
+        How many were done.
+    checkpoint_at
+        When the latest one was done.
+    checkpoint_ms
+        How long verdicts waited for it, about: what its batch took beyond its time.
+    state_rows, state_bytes
+        The size of the state, at the latest checkpoint.
+    watermark
+        How far event time has come, at the latest checkpoint.
+    dropped_by_watermark
+        Rows that Spark dropped. Anything but 0 is an alarm: verdicts are missing or wrong.
+    restarts
+        How often the query went on from its checkpoint because a cluster's executor was lost with its tasks.
+    lost_clicks
+        Records that the topic had deleted before they were judged, and that were passed over at the start.
     """
 
     state: str
     verdicts: int
-    """Verdict records written since the start, repeated and revised ones included."""
     dead_letters: int
-    """Records that could not be judged, since the start."""
     per_second: float
-    """Outcomes per second over the last ten seconds, or since it was asked for before, if that is longer ago."""
     partitions: tuple[PartitionProgress, ...]
     checkpoints: int = 0
     checkpoint_at: datetime | None = None
-    """When the latest checkpoint was done."""
     checkpoint_ms: int = 0
-    """How long verdicts waited at the latest checkpoint, about: what its batch took beyond its time."""
     state_rows: int = 0
     state_bytes: int = 0
     watermark: datetime | None = None
     dropped_by_watermark: int = 0
-    """Rows that Spark dropped since the start. Anything but 0 is an alarm: verdicts are missing or wrong."""
     restarts: int = 0
-    """How often the query went on from its checkpoint because a cluster's executor was lost with its tasks."""
     lost_clicks: int = 0
-    """Records that the topic had deleted before they were judged, and that were passed over at the start."""
 
     @property
     def lag(self) -> int:
@@ -168,7 +197,7 @@ class ProgressLog:
         return dropped
 
     def reached(self, judged: Mapping[int, int]) -> None:
-        """Take note that each partition is judged to this offset, as a look at every outcome has shown."""
+        """Take note that each partition is judged to this offset, as reading every outcome has shown."""
         with self._lock:
             self._advance(judged)
 

@@ -13,10 +13,11 @@ from workbench.broker.connection import Connection
 from workbench.detector.hand_over import HandOver
 from workbench.detector.settings import DetectorSettings
 from workbench.errors import DetectorError
+from workbench.machine.folders import state_dir
 from workbench.rule import Rule
 from workbench.spark import internals
 from workbench.spark.cluster import Cluster, is_cluster
-from workbench.spark.session import spark_session, state_dir, stop_spark
+from workbench.spark.session import spark_session, stop_spark
 from workbench.text import first_line
 
 if TYPE_CHECKING:

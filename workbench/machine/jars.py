@@ -151,12 +151,12 @@ def fetch(name: str, wanted: list[Jar], say: Callable[[str], None]) -> None:
             ) from error
         absent = [jar for jar in wanted if not (work / "out" / jar.file).exists()]
         if absent:
-            told = re.findall(
+            complaints = re.findall(
                 r"^.*(?:Exception|ERROR|[Ee]rror|not found|failed).*$", ran.stdout + ran.stderr, re.MULTILINE
             )
             raise SetupError(
                 f"could not fetch {len(absent)} of {len(wanted)} jars, the first is {absent[0].file} "
-                f"(Ivy: {' '.join(told[0].split()) if told else f'exit status {ran.returncode}'}). "
+                f"(Ivy: {' '.join(complaints[0].split()) if complaints else f'exit status {ran.returncode}'}). "
                 "Fix: the first run needs a network (a proxy: JAVA_TOOL_OPTIONS=-Dhttps.proxyHost=...)"
             )
         for jar in wanted:

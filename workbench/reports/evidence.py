@@ -42,37 +42,48 @@ COLUMNS: Final = (
 _MOST_EARLIER: Final = 1_000_000
 """Earlier clicks looked up at a time: a chunk has as many rows as that allows."""
 
-"""Where a spreadsheet would begin a formula: at the start of a cell, or of what it may take for one."""
-
 
 def rows(judged: pd.DataFrame, rule: Rule) -> Iterator[pd.DataFrame]:
     """The flagged clicks in the order of their times, in chunks. Nothing is masked or neutralised here.
 
-    judged: as `rule.judge` gives it for this rule. Columns: `COLUMNS`; ip, user_agent and crawler where it has them.
-    earlier_click_ids and earlier_ts (datetime64[us] in UTC, without a zone): in each row the threshold − 1 latest
-    clicks before it in its window, oldest first; they and it are what the rule asks for. Where too few lie before it,
-    others of its very microsecond complete them. clicks_in_window counts all.
+    Parameters
+    ----------
+    judged
+        As `rule.judge` gives it for this rule.
+    rule
+        The rule that judged.
 
-    Raises ClickError when a column is missing or holds empty cells.
+    Yields
+    ------
+    DataFrame
+        Columns: `COLUMNS`; ip, user_agent and crawler where `judged` has them. earlier_click_ids and earlier_ts
+        (datetime64[us] in UTC, without a zone): in each row the threshold − 1 latest clicks before it in its window,
+        oldest first; they and it are what the rule asks for. Where too few lie before it, others of its very
+        microsecond complete them. clicks_in_window counts all.
+
+    Raises
+    ------
+    ClickError
+        A column is missing or holds empty cells.
     """
-    laid = windowed(judged, rule)
-    flagged = np.flatnonzero(laid.count >= rule.threshold)
-    flagged = flagged[np.argsort(laid.rows[flagged], kind="stable")]  # judged clicks lie in the order of their times
+    windows = windowed(judged, rule)
+    flagged = np.flatnonzero(windows.count >= rule.threshold)
+    flagged = flagged[np.argsort(windows.rows[flagged], kind="stable")]  # judged clicks lie in the order of their times
     ids, ts = judged["click_id"].to_numpy(object), epoch_us(judged["ts"]).view("datetime64[us]")
     back = np.arange(rule.threshold - 1, 0, -1)
     size = max(1, _MOST_EARLIER // rule.threshold)
     for begin in range(0, max(len(flagged), 1), size):
         place = flagged[begin : begin + size]
-        before = (place - laid.first[place])[:, None]
+        before = (place - windows.first[place])[:, None]
         others = place[:, None] + np.where(back <= before, -back, back - before)
         # Those of the same microsecond come last, as the click itself would.
-        earlier = laid.rows[np.sort(others, axis=1)]
-        chunk = judged.iloc[laid.rows[place]].reset_index(drop=True)
+        earlier = windows.rows[np.sort(others, axis=1)]
+        chunk = judged.iloc[windows.rows[place]].reset_index(drop=True)
         found = chunk.assign(
             rule_id=rule.rule_id,
             window_ms=rule.window_ms,
             threshold=rule.threshold,
-            clicks_in_window=laid.count[place],
+            clicks_in_window=windows.count[place],
             earlier_click_ids=pd.Series(list(ids[earlier]), dtype=object),
             earlier_ts=pd.Series(list(ts[earlier]), dtype=object),
         )
@@ -85,7 +96,12 @@ def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_ips: bool 
     Times are in UTC to the millisecond. The two columns of earlier clicks hold JSON lists. Memory is bounded by the
     clicks themselves, whatever the threshold.
 
-    Raises ReportError when the file cannot be written (what was there before stays), ClickError as `rows` does.
+    Raises
+    ------
+    ReportError
+        The file cannot be written; what was there before stays.
+    ClickError
+        As `rows` does.
     """
     path = Path(path)
     part = path.with_name(f"{path.name}.part")

@@ -32,9 +32,20 @@ _REJECTED_SHOWN = 20
 class Findings:
     """Judged clicks, each once and in the order of their times.
 
-    source: a file's or topic's name. judged: what `rule.judge` gives, addresses masked unless asked for, and crawler
-    (bool) where the clicks have user agents. recorded: the same with nothing masked. quality: what became of the
-    records of the source, columns what and records. rejected: the first of those that are no clicks, with the reason.
+    Attributes
+    ----------
+    source : str
+        A file's or topic's name.
+    rule : Rule
+        The rule that judged.
+    judged : DataFrame
+        What `rule.judge` gives, addresses masked unless asked for, and crawler (bool) where there are user agents.
+    recorded : DataFrame
+        The same with nothing masked.
+    quality : DataFrame
+        What became of the records of the source, columns what and records.
+    rejected : DataFrame
+        The first of those that are no clicks, with the reason.
     """
 
     source: str
@@ -67,7 +78,7 @@ class Findings:
 
 
 def of_recording(recording: Recording, source: Path | str, rule: Rule, *, show_ips: bool = False) -> Findings:
-    """Judge what `clicks.read` gave; source: the file, whose name it is told by.
+    """Judge what `clicks.read` gave. source: the file; the report has its name.
 
     Raises ClickError when there are no clicks in it.
     """
@@ -86,7 +97,10 @@ def of_topics(
 ) -> Findings:
     """Judge the clicks that the topic holds, the newest million. The dead letters beside it are counted by reason.
 
-    Raises TopicError (a topic is missing), BrokerError (no broker), ClickError (no clicks).
+    Raises
+    ------
+    TopicError, BrokerError, ClickError
+        A topic is missing; no broker answers; there are no clicks.
     """
     held = read_topic(connection, topics.clicks, progress=progress)
     counts = {
@@ -105,8 +119,8 @@ def _findings(
     source: str, rule: Rule, clicks: pd.DataFrame, counts: dict[str, int], rejected: pd.DataFrame, show_ips: bool
 ) -> Findings:
     if clicks.empty:
-        told = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
-        raise ClickError(f"{source} holds no clicks to report on ({told or 'it is empty'}); see what it should hold")
+        counted = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
+        raise ClickError(f"{source} holds no clicks to report on ({counted or 'it is empty'}); see what it should hold")
     judged = judge(clicks, rule)
     if "user_agent" in judged:
         judged = judged.assign(crawler=patterns.crawlers(judged["user_agent"]))

@@ -57,8 +57,8 @@ def masked(clicks: pd.DataFrame) -> pd.DataFrame:
         if name in clicks:
             out[name] = _mapped(clicks[name], lambda text: _replaced(text, names.get))
     if "user_agent" in clicks:
-        known = {address: names[address] for address in people}
-        out["user_agent"] = _mapped(clicks["user_agent"], lambda text: _replaced(text, known.get))
+        personal = {address: names[address] for address in people}
+        out["user_agent"] = _mapped(clicks["user_agent"], lambda text: _replaced(text, personal.get))
     return _without_hosts(out, clicks["ip"]) if "ip" in clicks else out
 
 

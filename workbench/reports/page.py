@@ -134,7 +134,7 @@ def to_html(executed: Path | str | NotebookNode, out: Path | str, title: str, *,
     failed gives a report that says so at the top: raising is up to whoever ran it.
     """
     nb = read_notebook(executed)
-    told = _failure(nb)
+    failure = _failure(nb)
     plotly, boot = get_plotlyjs(), _asset("report.js")
     scripts = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in (plotly, boot)
@@ -145,7 +145,7 @@ def to_html(executed: Path | str | NotebookNode, out: Path | str, title: str, *,
         title=_text(title),
         style=_asset("report.css"),
         facts="".join(f"<span>{_text(name)} <b>{_text(value)}</b></span> " for name, value in _facts(nb)),
-        alarm=f'<p class="alarm"><b>This report is incomplete.</b> {_text(told)}</p>' if told else "",
+        alarm=f'<p class="alarm"><b>This report is incomplete.</b> {_text(failure)}</p>' if failure else "",
         top=_body(nb, [cell for cell in nb.cells if _ON_TOP in _tags(cell)], code=False),
         body=_body(nb, [cell for cell in nb.cells if _ON_TOP not in _tags(cell)], code=code),
         plotly=plotly,
@@ -174,8 +174,8 @@ def _failure(nb: NotebookNode) -> str:
     for cell in nb.cells:
         for output in cell.get("outputs", ()):
             if output.output_type == "error":
-                told = first_line(f"{output.ename}: {output.evalue}")
-                return f"Cell [{cell.execution_count}] failed with {told}. What came after it was not run."
+                error = first_line(f"{output.ename}: {output.evalue}")
+                return f"Cell [{cell.execution_count}] failed with {error}. What came after it was not run."
     for number, cell in enumerate(nb.cells, start=1):
         if cell.metadata.get("papermill", {}).get("status", "completed") != "completed":
             return f"The run ended before cell {number} of {len(nb.cells)} was done."
@@ -189,8 +189,8 @@ def _facts(nb: NotebookNode) -> Iterator[tuple[str, str]]:
     for name, value in run.get("parameters", {}).items():
         # Whoever gets the report has no use for where a file lay on this machine.
         if value != "" and value is not False and name != "title":
-            told = Path(value).name if isinstance(value, str) and Path(value).is_absolute() else str(value)
-            yield name.replace("_", " "), first_line(told)
+            shown = Path(value).name if isinstance(value, str) and Path(value).is_absolute() else str(value)
+            yield name.replace("_", " "), first_line(shown)
 
 
 def _tags(cell: NotebookNode) -> tuple[str, ...]:

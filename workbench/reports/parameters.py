@@ -79,11 +79,11 @@ def declared(notebook: Path | str) -> dict[str, Parameter]:
 def check(notebook: Path | str, values: Mapping[str, Any]) -> None:
     """Raise ReportError for a parameter that the notebook does not take, of another type, or that is a secret."""
     refuse_secrets(values)
-    known, name = declared(notebook), Path(notebook).name
-    _require_known(values, known, name)
+    accepted, name = declared(notebook), Path(notebook).name
+    _require_accepted(values, accepted, name)
     for parameter, value in values.items():
-        if not _fits(value, wanted := known[parameter].type):
-            raise _wrong(parameter, f"{_short(repr(value))} ({type(value).__name__})", wanted, known, name)
+        if not _fits(value, wanted := accepted[parameter].type):
+            raise _wrong(parameter, f"{_short(repr(value))} ({type(value).__name__})", wanted, accepted, name)
 
 
 def parse(notebook: Path | str, words: Iterable[str]) -> dict[str, Any]:
@@ -99,14 +99,14 @@ def parse(notebook: Path | str, words: Iterable[str]) -> dict[str, Any]:
             raise ReportError(f"a parameter is written NAME=VALUE, as threshold=4: got {_short(repr(word))}")
         pairs[parameter.strip()] = value
     refuse_secrets(pairs)
-    known, name = declared(notebook), Path(notebook).name
-    _require_known(pairs, known, name)
+    accepted, name = declared(notebook), Path(notebook).name
+    _require_accepted(pairs, accepted, name)
     values: dict[str, Any] = {}
     for parameter, text in pairs.items():
-        wanted = known[parameter].type
+        wanted = accepted[parameter].type
         values[parameter] = _read(text, wanted)
         if not _fits(values[parameter], wanted):
-            raise _wrong(parameter, _short(repr(text)), wanted, known, name)
+            raise _wrong(parameter, _short(repr(text)), wanted, accepted, name)
     return values
 
 
@@ -139,22 +139,22 @@ def _parameter(statement: ast.stmt) -> Parameter | None:
     return None
 
 
-def _require_known(values: Iterable[str], known: Mapping[str, Parameter], notebook: str) -> None:
+def _require_accepted(values: Iterable[str], accepted: Mapping[str, Parameter], notebook: str) -> None:
     for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
+        if name not in accepted:
+            near = difflib.get_close_matches(name[:100], accepted, n=1, cutoff=0.5)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ReportError(f"no parameter {_short(name)!r}{hint}; {_takes(known, notebook)}")
+            raise ReportError(f"no parameter {_short(name)!r}{hint}; {_takes(accepted, notebook)}")
 
 
-def _wrong(name: str, got: str, wanted: str, known: Mapping[str, Parameter], notebook: str) -> ReportError:
-    return ReportError(f"parameter {name!r} is {got}, expected {wanted}; {_takes(known, notebook)}")
+def _wrong(name: str, got: str, wanted: str, accepted: Mapping[str, Parameter], notebook: str) -> ReportError:
+    return ReportError(f"parameter {name!r} is {got}, expected {wanted}; {_takes(accepted, notebook)}")
 
 
-def _takes(known: Mapping[str, Parameter], notebook: str) -> str:
-    if not known:
+def _takes(accepted: Mapping[str, Parameter], notebook: str) -> str:
+    if not accepted:
         return f'{notebook} has no parameters (no cell tagged "parameters")'
-    return f"{notebook} takes {', '.join(map(str, known.values()))}"
+    return f"{notebook} takes {', '.join(map(str, accepted.values()))}"
 
 
 def _types(wanted: str) -> tuple[type, ...] | None:

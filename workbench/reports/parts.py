@@ -64,8 +64,8 @@ def table(frame: pd.DataFrame, rows: int = 15, empty: str = "None.") -> HTML:
     )
     more = len(frame) - len(shown)
     note = f'<p class="note">and {more:,} more</p>' if more else ""
-    whole = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
-    return HTML(f'<div class="tex2jax_ignore mathjax_ignore">{whole}</div>')
+    markup = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+    return HTML(f'<div class="tex2jax_ignore mathjax_ignore">{markup}</div>')
 
 
 def numbers(found: Mapping[str, Any]) -> JSON:

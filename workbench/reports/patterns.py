@@ -78,17 +78,32 @@ def bursts(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     A burst is what the windows of flagged clicks cover without a gap: the flagged clicks of a session on a URL that
     follow each other within one window, and the clicks before them that made the first flag. No click is in two.
 
-    clicks: as `rule.judge` gives them. Returns one row a burst, in the order of first. Columns: session_id, url, first,
-    last (times of its first and last click), clicks, flagged, most (clicks in one window at its height).
+    Parameters
+    ----------
+    clicks
+        As `rule.judge` gives them.
+    rule
+        The rule that judged.
 
+    Returns
+    -------
+    DataFrame
+        One row a burst, in the order of first. Columns: session_id, url, first, last (times of its first and last
+        click), clicks, flagged, most (clicks in one window at its height).
+
+    Raises
+    ------
+    ClickError
+        As `windowed` does.
+
+    Examples
+    --------
     >>> ts = pd.to_datetime([0, 2, 4, 6, 60, 61, 62], unit="s", utc=True)
     >>> clicks = pd.DataFrame({"click_id": list("abcdefg"), "session_id": "s1", "url": "/ad", "ts": ts})
     >>> bursts(clicks, Rule("10s", threshold=3))[["clicks", "flagged", "most"]]
        clicks  flagged  most
     0       4        2     4
     1       3        1     3
-
-    Raises ClickError as `windowed` does.
     """
     return _runs(clicks, rule, rule.threshold)
 
@@ -162,8 +177,8 @@ def crawlers(user_agents: pd.Series[Any]) -> pd.Series[bool]:
     [True, False, False]
     """
     codes, agents = pd.factorize(user_agents.str.slice(stop=AGENT_READ))
-    known = np.array([bool(crawleruseragents.is_crawler(agent)) for agent in agents] + [False], np.bool_)
-    return pd.Series(known[codes], index=user_agents.index)
+    is_crawler = np.array([bool(crawleruseragents.is_crawler(agent)) for agent in agents] + [False], np.bool_)
+    return pd.Series(is_crawler[codes], index=user_agents.index)
 
 
 def _suspicious_from(rule: Rule) -> int:
@@ -172,22 +187,22 @@ def _suspicious_from(rule: Rule) -> int:
 
 def _runs(clicks: pd.DataFrame, rule: Rule, least: int) -> pd.DataFrame:
     """Clicks that the windows of those with at least `least` in theirs cover without a gap."""
-    laid = windowed(clicks, rule)
-    marked = np.flatnonzero(laid.count >= least)
+    windows = windowed(clicks, rule)
+    marked = np.flatnonzero(windows.count >= least)
     new = np.ones(len(marked), np.bool_)
     # Two windows of one group have a click's time in common only if their ends lie less than one window apart.
-    new[1:] = (np.diff(laid.group[marked]) != 0) | (np.diff(laid.ts_us[marked]) >= rule.window_us)
-    begin, end = laid.first[marked[new]], marked[np.append(new[1:], True)[: len(new)]]
-    flagged = np.concatenate([[0], np.cumsum(laid.count >= rule.threshold)])
-    at = clicks.iloc[laid.rows[begin]]
+    new[1:] = (np.diff(windows.group[marked]) != 0) | (np.diff(windows.ts_us[marked]) >= rule.window_us)
+    begin, end = windows.first[marked[new]], marked[np.append(new[1:], True)[: len(new)]]
+    flagged = np.concatenate([[0], np.cumsum(windows.count >= rule.threshold)])
+    at = clicks.iloc[windows.rows[begin]]
     table = {
         "session_id": at["session_id"].array,
         "url": at["url"].array,
         "first": at["ts"].array,
-        "last": clicks["ts"].iloc[laid.rows[end]].array,
+        "last": clicks["ts"].iloc[windows.rows[end]].array,
         "clicks": end - begin + 1,
         "flagged": flagged[end + 1] - flagged[begin],
-        "most": np.maximum.reduceat(laid.count[marked], np.flatnonzero(new)) if len(marked) else marked,
+        "most": np.maximum.reduceat(windows.count[marked], np.flatnonzero(new)) if len(marked) else marked,
     }
     return pd.DataFrame(table).sort_values("first", kind="stable", ignore_index=True)
 

@@ -86,7 +86,13 @@ def is_loopback(host: str) -> bool:
 
 
 class Cluster:
-    """The executors of a session on a cluster. One thread at a time."""
+    """The executors of a session on a cluster. One thread at a time.
+
+    Parameters
+    ----------
+    session
+        A session whose master is a cluster's.
+    """
 
     def __init__(self, session: SparkSession) -> None:
         self._context = session.sparkContext
@@ -112,11 +118,21 @@ class Cluster:
         return True
 
     def wait_for_slots(self, needed: int, ending: threading.Event, settled_s: float | None = None) -> None:
-        """Wait until there are so many task slots, or until `ending` is set.
+        """Wait until there are task slots enough.
 
-        settled_s: how long after the last change in their number one is to give up.
+        Parameters
+        ----------
+        needed
+            How many.
+        ending
+            Ends the waiting when it is set.
+        settled_s
+            How long after the last change in their number to give up.
 
-        Raises DetectorError naming the slots needed and those there.
+        Raises
+        ------
+        DetectorError
+            It names the slots needed and those there.
         """
         patience = _SETTLED_S if settled_s is None else settled_s
         since, found = time.monotonic(), self.slots()
@@ -124,19 +140,19 @@ class Cluster:
             now = self.slots()
             if now != found:
                 since, found = time.monotonic(), now
-            waited = time.monotonic() - since
-            if waited > (max(patience, _NO_EXECUTOR_S) if found == 0 else patience):
-                raise DetectorError(self._too_few(needed, found, waited))
+            allowed_s = max(patience, _NO_EXECUTOR_S) if found == 0 else patience
+            if time.monotonic() - since > allowed_s:
+                raise DetectorError(self._too_few(needed, found, allowed_s))
         self.note_executors()
 
-    def _too_few(self, needed: int, found: int, waited: float) -> str:
+    def _too_few(self, needed: int, found: int, allowed_s: float) -> str:
         where = f"the Spark cluster {self._context.master}"
         if found == 0:
             memory = self._context.getConf().get("spark.executor.memory", "1g")
             return (
-                f"{where} gave no executor within {waited:.0f} s; the detector needs {needed} task slots. Fix: see on "
-                f"the master's page that workers are alive with cores and {memory} of memory free, and that they can "
-                f"reach this machine as {self._context.getConf().get('spark.driver.host')}"
+                f"{where} gave no executor within {allowed_s:.0f} s; the detector needs {needed} task slots. Fix: see "
+                f"on the master's page that workers are alive with cores and {memory} of memory free, and that they "
+                f"can reach this machine as {self._context.getConf().get('spark.driver.host')}"
             )
         return (
             f"{where} has {found} task slots, and the detector needs {needed}: one for each partition of the clicks "

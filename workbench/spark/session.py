@@ -1,4 +1,4 @@
-"""The Spark session; by re-export all that a JVM takes: folders, Java, jars. No topics, no queries."""
+"""The Spark sessions of this process, and the one JVM behind them. No topics, no queries."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from workbench.errors import DetectorError, SetupError
-from workbench.machine.folders import cache_dir, open_log, state_dir
+from workbench.machine.folders import open_log, state_dir
 from workbench.machine.jars import jars
-from workbench.machine.java import Java, find_java, java_env, log4j_option
+from workbench.machine.java import find_java, log4j_option
 from workbench.spark import internals
 from workbench.spark.class_archive import java_option
 from workbench.spark.cluster import is_cluster, is_on_loopback
@@ -27,18 +27,7 @@ from workbench.spark.cluster import is_cluster, is_on_loopback
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = [
-    "CONNECTOR_VERSION",
-    "SPARK_VERSION",
-    "Java",
-    "cache_dir",
-    "find_java",
-    "jars",
-    "java_env",
-    "spark_session",
-    "state_dir",
-    "stop_spark",
-]
+__all__ = ["CONNECTOR_VERSION", "SPARK_VERSION", "spark_session", "stop_spark"]
 
 # The two versions differ on purpose. Spark 4.3 is the first whose real-time mode runs a stateful query, and
 # no Kafka connector has been published for it; the one of 4.2 works with it wherever the detector uses it

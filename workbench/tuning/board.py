@@ -77,7 +77,7 @@ class TuningBoard:
     Parameters
     ----------
     clicks, windows, thresholds, cost, bots
-        As for `tuning.surface`. The current and the chosen rule are added to the grid.
+        As for `surface.surface`. The current and the chosen rule are added to the grid.
     rule
         The rule that is chosen first; None takes the best one, or without labels the current one.
     current
@@ -114,7 +114,7 @@ class TuningBoard:
 
     @property
     def changes(self) -> pd.DataFrame:
-        """The sessions that the chosen rule would gain and lose: `tuning.changes`."""
+        """The sessions that the chosen rule would gain and lose: `surface.changes`."""
         return changes(self._clicks, self.current, self.rule)
 
     def choose(self, rule: Rule) -> None:

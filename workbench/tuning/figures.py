@@ -45,7 +45,7 @@ def gap_distribution(clicks: ClickOrder, chosen: Rule) -> Chart:
 
 
 def changed_sessions(changes: pd.DataFrame, sessions: int = _SESSIONS_SHOWN) -> Chart:
-    """The sessions of `tuning.changes` with most flagged clicks, newly flagged or no longer."""
+    """The sessions of `surface.changes` with most flagged clicks, newly flagged or no longer."""
     return _figure({"changes": changes_view(changes, sessions)})
 
 

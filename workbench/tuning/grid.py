@@ -1,4 +1,4 @@
-"""Which windows and thresholds to try, as one writes them: `1s..60s`, `2..10`. What comes of them is in `tuning`."""
+"""Which windows and thresholds to try, as one writes them: `1s..60s`, `2..10`. What comes of them is in `surface`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ def read_windows(text: str) -> list[timedelta]:
     There are 16 in every factor of ten, evenly enough spread for a logarithmic axis; the two ends are always among
     them.
 
+    Raises
+    ------
+    RuleError
+        What is no window, and a range that falls.
+
+    Examples
+    --------
     >>> [window.total_seconds() for window in read_windows("1s..2s,10s")]
     [1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 10.0]
-
-    Raises RuleError for what is no window, and for a range that falls.
     """
     found: set[timedelta] = set()
     for part in _parts(text, "windows", "'1s..60s' or '2s,10s,1m'"):
@@ -37,10 +42,15 @@ def read_windows(text: str) -> list[timedelta]:
 def read_thresholds(text: str) -> list[int]:
     """Read thresholds: a list with commas, in which `2..10` stands for all whole numbers from 2 to 10.
 
+    Raises
+    ------
+    RuleError
+        What is no threshold, and a range that falls.
+
+    Examples
+    --------
     >>> read_thresholds("2..5,8")
     [2, 3, 4, 5, 8]
-
-    Raises RuleError for what is no threshold, and for a range that falls.
     """
     found: set[int] = set()
     for part in _parts(text, "thresholds", "'2..10' or '2,3,5'"):

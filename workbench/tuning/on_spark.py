@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from workbench.clicks import gaps
 from workbench.clicks.record import FIELDS, LONGEST_TEXT, TS_PATTERN
+from workbench.clicks.tables import find_divider
 from workbench.clicks.visitors import BOT_LABELS
 from workbench.durations import MICROSECOND
 from workbench.errors import ClickError
@@ -49,7 +50,6 @@ def surface(
     bots: Collection[str] = BOT_LABELS,
     format: Format | None = None,
     mapping: Mapping[str, str] | None = None,
-    divider: str = ",",
     spark: SparkSession | None = None,
     master: str | None = None,
     progress: bool = True,
@@ -61,20 +61,19 @@ def surface(
     path
         A file, a folder of files or a pattern, where Spark finds it; packed with gzip or not.
     windows, thresholds, cost, bots
-        As for `tuning.surface`.
+        As for `surface.surface`.
     format
-        "parquet" or "csv" (with a header; no line breaks in cells); None tells it from the name.
+        "parquet" or "csv" (with a header, which tells what divides the cells; no line breaks in cells); None tells it
+        from the name.
     mapping
-        Field of a click → column, as in `readers.read`, and with the same ways to write ts.
-    divider
-        Between the cells of CSV.
+        Field of a click → column, as in `clicks.files.read`, and with the same ways to write ts.
     spark
         A session to run in; None starts one, on `master` or in this process with a slot for each core.
 
     Rows that cannot be read as clicks are counted in `Surface.rejected`. Where a repeated click has several labels,
     fraud wins.
 
-    Raises RuleError and ClickError as `tuning.surface` does, SetupError when Spark does not start.
+    Raises RuleError and ClickError as `surface.surface` does, SetupError when Spark does not start.
     """
     spans, counts = grid(windows, thresholds)
     if spark is None:
@@ -86,12 +85,12 @@ def surface(
     from pyspark.sql import functions as F
 
     try:
-        raw = _read(spark, str(path), format or _guess(str(path)), divider)
+        raw = _read(spark, str(path), format or _guess(str(path)))
         seen = Observation()
         clicks = _clicks(raw, str(path), mapping or {}, bots)
-        told = [F.count_if(F.col("bad")).alias("bad"), F.count_if(~F.col("bad")).alias("good")]
-        told.append(F.count_if(~F.col("bad") & F.col("fraud").isNull()).alias("unlabelled"))
-        clicks = clicks.observe(seen, *told).where(~F.col("bad"))
+        tallies = [F.count_if(F.col("bad")).alias("bad"), F.count_if(~F.col("bad")).alias("good")]
+        tallies.append(F.count_if(~F.col("bad") & F.col("fraud").isNull()).alias("unlabelled"))
+        clicks = clicks.observe(seen, *tallies).where(~F.col("bad"))
         moments = _moments(clicks, max(_LEAST_PARTITIONS, raw.rdd.getNumPartitions()))
         count = partial(gaps.tally_batches, windows_us=[span // MICROSECOND for span in spans], thresholds=list(counts))
         with _sent_along(), _watched(spark, progress):
@@ -128,9 +127,11 @@ def _guess(path: str) -> Format:
     raise ClickError(f'cannot tell the format of {path}: pass format="parquet" or format="csv"')
 
 
-def _read(spark: SparkSession, path: str, format: Format, divider: str) -> DataFrame:
+def _read(spark: SparkSession, path: str, format: Format) -> DataFrame:
     if format == "parquet":
         return spark.read.parquet(path)
+    first = spark.read.text(path).first()
+    divider = find_divider("" if first is None else first[0])
     options = {"header": "true", "sep": divider, "escape": '"', "encoding": "UTF-8"}
     header = spark.read.options(**options).csv(path).columns
     schema = ", ".join(f"`{name.replace('`', '``')}` string" for name in (*header, _CORRUPT))
@@ -171,7 +172,7 @@ def _clicks(raw: DataFrame, path: str, mapping: Mapping[str, str], bots: Collect
 
 
 def _micros(ts: Column, kind: str, path: str) -> Column:
-    """Microseconds since 1970 of what `readers` takes for a time, or null."""
+    """Microseconds since 1970 of what `clicks.files` takes for a time, or null."""
     from pyspark.sql import functions as F
 
     if kind == "timestamp":
@@ -226,9 +227,9 @@ def _watched(spark: SparkSession, progress: bool) -> Iterator[None]:
             while not over.wait(0.25):
                 jobs = filter(None, map(tracker.getJobInfo, tracker.getJobIdsForGroup(group)))
                 stages = [tracker.getStageInfo(number) for job in jobs for number in job.stageIds]
-                known = [stage for stage in stages if stage]
-                bar.total = sum(stage.numTasks for stage in known)
-                bar.update(sum(stage.numCompletedTasks for stage in known) - bar.n)
+                started = [stage for stage in stages if stage]
+                bar.total = sum(stage.numTasks for stage in started)
+                bar.update(sum(stage.numCompletedTasks for stage in started) - bar.n)
 
     watcher = threading.Thread(target=watch, name="workbench-tuning", daemon=True)
     if progress:

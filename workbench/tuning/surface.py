@@ -33,7 +33,10 @@ Floats = npt.NDArray[np.float64]
 class Cost:
     """What mistakes cost, in one currency: a fraudulent click that is paid, and a good one that is refused.
 
-    Raises RuleError unless both are zero or more.
+    Raises
+    ------
+    RuleError
+        One of them is less than 0, or no number.
     """
 
     paid_fraud: float = 1.0
@@ -64,10 +67,20 @@ class Outcome:
 class Surface:
     """What each window (row) and threshold (column) does to the same clicks.
 
-    windows, thresholds: rising. clicks, sessions: how many there are. flagged_clicks, flagged_sessions and hits
-    (flagged clicks labelled as fraud): whole numbers of shape (windows, thresholds). fraud: how many clicks are
-    labelled as fraud. hits and fraud are None without labels. prices: what `cost` is made of. rejected: records of the
-    source that could not be read as clicks.
+    Attributes
+    ----------
+    windows, thresholds : tuple
+        Rising.
+    clicks, sessions : int
+        How many there are.
+    flagged_clicks, flagged_sessions, hits : ndarray of int64
+        Of shape (windows, thresholds). Hits are flagged clicks labelled as fraud; None without labels.
+    fraud : int
+        How many clicks are labelled as fraud; None without labels.
+    prices : Cost
+        What `cost` is made of.
+    rejected : int
+        Records of the source that could not be read as clicks.
     """
 
     windows: tuple[timedelta, ...]
@@ -202,16 +215,31 @@ def surface(
 ) -> Surface:
     """Count what every window and threshold flags.
 
-    clicks: as `clicks.order.order` takes them. windows, thresholds: as a Rule takes them, in any order. cost: what
-    mistakes cost. bots: the labels that mean fraud.
+    Parameters
+    ----------
+    clicks
+        As `clicks.order.order` takes them.
+    windows, thresholds
+        As a Rule takes them, in any order.
+    cost
+        What mistakes cost.
+    bots
+        The labels that mean fraud.
 
+    Raises
+    ------
+    RuleError
+        A window or threshold that no rule can have.
+    ClickError
+        Clicks that cannot be judged.
+
+    Examples
+    --------
     >>> ts = pd.to_datetime([0, 1, 2, 30], unit="s", utc=True)
     >>> clicks = pd.DataFrame({"click_id": list("abcd"), "session_id": "s1", "url": "/ad", "ts": ts})
     >>> surface(clicks, ["2s", "10s"], [1, 2, 3]).flagged_clicks
     array([[4, 2, 0],
            [4, 2, 1]])
-
-    Raises RuleError for a window or threshold that no rule can have, ClickError for clicks that cannot be judged.
     """
     spans, counts = grid(windows, thresholds)
     clicks = order(clicks, bots)
@@ -245,9 +273,13 @@ def grid(
 def changes(clicks: pd.DataFrame | ClickOrder, current: Rule, chosen: Rule) -> pd.DataFrame:
     """The sessions that only one of two rules flags.
 
-    Returns one row a session (its index), those with most flagged clicks first. Columns: change ("gained": flagged by
-    the chosen rule alone, "lost": by the current one alone), clicks, flagged (by the rule that flags any), first and
-    last (of the flagged clicks' ts) and, with labels, fraud (clicks labelled as fraud). Errors are those of `surface`.
+    Returns
+    -------
+    DataFrame
+        One row a session (its index), those with most flagged clicks first. Columns: change ("gained": flagged by the
+        chosen rule alone, "lost": by the current one alone), clicks, flagged (by the rule that flags any), first and
+        last (of the flagged clicks' ts) and, with labels, fraud (clicks labelled as fraud). Errors are those of
+        `surface`.
     """
     clicks = order(clicks)
     session, size = clicks.session_numbers(), len(clicks.sessions)
@@ -270,6 +302,6 @@ def changes(clicks: pd.DataFrame | ClickOrder, current: Rule, chosen: Rule) -> p
     return pd.DataFrame(table, index=pd.Index(clicks.sessions[some], name="session_id"))
 
 
-def _divide(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
-    share: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+def _divide(part: npt.NDArray[Any], total: npt.NDArray[Any]) -> Floats:
+    share: Floats = np.divide(part, total, out=np.full(part.shape, np.nan), where=total > 0)
     return share
