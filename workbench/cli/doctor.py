@@ -74,7 +74,7 @@ def checks(environ: Mapping[str, str], brokers: str | None = None) -> Iterator[C
     for name in ("kafka", "spark"):
         yield _jars(name)
     yield _packages()
-    for package, extension in _WIDGETS.items():
+    for package, extension in _WIDGETS.items() if _LOCK.exists() or _version("jupyterlab") else ():
         yield _widget(package, extension)
     yield from _broker(environ, brokers)
     yield _disk()
