@@ -203,9 +203,14 @@ def click_app(args: Namespace) -> int:
 
 def lab(args: Namespace) -> NoReturn:
     """Become JupyterLab, of this Python, on loopback: so Ctrl-C and the exit status are its own."""
+    from importlib.metadata import version
+
     from workbench.broker.connection import BROKERS_VARIABLE
+    from workbench.machine.extras import extra
     from workbench.reports.run import find_notebook
 
+    with extra("lab"):
+        version("jupyterlab")  # importing it takes a second
     tour = find_notebook("00_tour.ipynb")
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={tour.parent}"]
     environment = os.environ | ({BROKERS_VARIABLE: args.brokers} if args.brokers else {})

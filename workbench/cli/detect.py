@@ -7,6 +7,7 @@ import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.cli.console import connect, say, topics_of
@@ -14,8 +15,11 @@ from workbench.errors import BrokerError, DetectorError
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from workbench.detector.handle import Detector
+    from workbench.detector.metrics import MetricsServer
     from workbench.detector.progress import Progress
 
 __all__ = ["detect"]
@@ -29,7 +33,6 @@ _NO_LIMIT = "24h"
 def detect(args: Namespace) -> int:
     """Judge clicks until all that are there have a verdict, or without end. Leaves no Spark behind."""
     from workbench.detector import handle
-    from workbench.detector.metrics import Address, listen
     from workbench.detector.settings import Tolerance
     from workbench.machine.folders import state_dir
     from workbench.rule import Rule
@@ -37,13 +40,17 @@ def detect(args: Namespace) -> int:
 
     rule, tolerance, topics = Rule(args.window, args.threshold), Tolerance(args.late, args.ahead), topics_of(args)
     checkpoint = args.checkpoint or state_dir() / "checkpoints-of-topics" / topics.clicks
-    address = Address.parse(args.metrics, args.metrics_anywhere) if args.metrics else None
+    serve_metrics: Callable[[], AbstractContextManager[MetricsServer | None]] = contextlib.nullcontext
+    if args.metrics:
+        from workbench.detector.metrics import Address, listen
+
+        serve_metrics = partial(listen, Address.parse(args.metrics, args.metrics_anywhere))
     began = time.monotonic()
     # The pool last: a wait in it ends only when the detector has stopped.
     try:
         with (
             ThreadPoolExecutor(1) as pool,
-            listen(address) if address else contextlib.nullcontext() as metrics,
+            serve_metrics() as metrics,
             handle.detect(
                 rule,
                 connect(args),

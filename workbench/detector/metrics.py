@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
 
 from workbench.errors import BrokerError, SetupError
+from workbench.machine.extras import extra
 from workbench.spark.cluster import is_loopback
 from workbench.verdicts.feed import VerdictFeed, follow
+
+with extra("metrics"):
+    from prometheus_client import CollectorRegistry, start_http_server
+    from prometheus_client.core import (
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        HistogramMetricFamily,
+        InfoMetricFamily,
+        Metric,
+    )
+    from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
