@@ -26,6 +26,22 @@ _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[
 class Connection:
     """Where the brokers are, and how to log in. Every client of the workbench takes its settings from one of these.
 
+    It may be printed: a password shows as stars.
+
+    Parameters
+    ----------
+    bootstrap
+        One broker or several, as `host:port[,host:port]`.
+    security
+        How to log in, and whether what is said is encrypted.
+
+    Raises
+    ------
+    BrokerError
+        An address that cannot be.
+
+    Examples
+    --------
     >>> Connection("broker-1:9092, broker-2:9092").kafka_python()
     {'bootstrap_servers': ['broker-1:9092', 'broker-2:9092']}
     >>> Connection().spark()
@@ -33,8 +49,6 @@ class Connection:
     >>> Connection("broker-1")
     Traceback (most recent call last):
     workbench.errors.BrokerError: not a broker's address: 'broker-1'; expected host:port[,host:port]
-
-    It may be printed: a password shows as stars. Raises BrokerError for an address that cannot be.
     """
 
     bootstrap: str = "127.0.0.1:29092"

@@ -59,11 +59,35 @@ def read_topic(
 ) -> TopicClicks:
     """Read the clicks that a topic holds at the call.
 
-    since: a moment, or how long ago, as "10m"; None begins with the oldest. until: a moment; None ends with the newest.
-    Both go by the records' Kafka timestamps, which broker or sender gave. limit: read at most so many, the newest of
-    each partition, in the proportion of what the partitions hold; None reads all. progress: show a bar on stderr.
+    `since` and `until` go by the records' Kafka timestamps, which broker or sender gave.
 
-    Raises TopicError (no such topic), BrokerError (no broker, or it falls silent), ClickError (a bound that cannot be).
+    Parameters
+    ----------
+    connection, topic
+        Where the clicks are.
+    since
+        A moment, or how long ago, as "10m"; None begins with the oldest.
+    until
+        A moment; None ends with the newest.
+    limit
+        Read at most so many, the newest of each partition, in the proportion of what the partitions hold; None reads
+        all.
+    progress
+        Show a bar on stderr.
+
+    Returns
+    -------
+    TopicClicks
+        The clicks, and what became of every other record.
+
+    Raises
+    ------
+    TopicError
+        There is no such topic.
+    BrokerError
+        There is no broker, or it falls silent.
+    ClickError
+        A bound that cannot be.
     """
     if limit is not None and limit < 1:
         raise ClickError(f"limit must be at least 1: got {limit}; None reads all")

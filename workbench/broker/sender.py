@@ -46,6 +46,8 @@ def send(
     clicks
         Traffic is sent live: every click leaves at its event time, which is now. A frame keeps its event times, and its
         first click leaves at once.
+    connection, topic
+        Where to send them.
     speed
         1.0 keeps the pauses between event times, 60 makes a second of a minute, "max" leaves none. Traffic takes 1.0
         only.
@@ -110,6 +112,8 @@ def replay(
     ----------
     recording
         Clicks of a file, or a frame of clicks.
+    connection, topic
+        Where to send them.
     speed
         As `send` has it.
     progress

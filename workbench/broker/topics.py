@@ -45,10 +45,24 @@ _DELETED_S = 30.0
 class Topics:
     """The three topics of the workbench.
 
+    Parameters
+    ----------
+    clicks
+        Where clicks come in.
+    verdicts
+        Where each of them gets its verdict.
+    dead_letters
+        Where those are that cannot be judged, with the reason.
+
+    Raises
+    ------
+    TopicError
+        A name that Kafka does not take, or the same name twice.
+
+    Examples
+    --------
     >>> list(Topics(clicks="mine"))
     ['mine', 'fcd-consumer', 'fcd-dead-letter']
-
-    Raises TopicError for a name that Kafka does not take, or the same name twice.
     """
 
     clicks: str = "fcd-producer"

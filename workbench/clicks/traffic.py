@@ -31,7 +31,20 @@ _CLICKS_AT_MOST = 10_000_000
 
 @dataclass(frozen=True)
 class Mix:
-    """What share of the clicks each kind of visitor makes. They add up to 1; people get the rest by default.
+    """What share of the clicks each kind of visitor makes. They add up to 1.
+
+    Parameters
+    ----------
+    people
+        They browse; None gives them what the others leave.
+    double_clickers
+        People who click everything twice.
+    burst_bots
+        They hammer one ad.
+    drip_bots
+        They click slowly and steadily, to stay below the threshold.
+    rotating_bots
+        They take another session every two clicks.
 
     Raises
     ------

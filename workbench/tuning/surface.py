@@ -31,7 +31,14 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Cost:
-    """What mistakes cost, in one currency: a fraudulent click that is paid, and a good one that is refused.
+    """What mistakes cost, in one currency.
+
+    Parameters
+    ----------
+    paid_fraud
+        The cost of a fraudulent click that is paid.
+    refused_good
+        The cost of a good click that is refused.
 
     Raises
     ------

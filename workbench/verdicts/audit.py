@@ -87,11 +87,30 @@ def audit(
 ) -> Audit:
     """Hold the verdicts on a topic against the rule.
 
-    rule: the rule all clicks must have been judged by; None takes the one that each verdict names. A click
-    record that a dead letter names (by partition and offset) is not to be judged, and ticks are skipped.
+    A click record that a dead letter names (by partition and offset) is not to be judged, and ticks are skipped.
 
-    Raises TopicError (a topic is missing), BrokerError (no broker, or it falls silent), VerdictError (a
-    verdict names no rule).
+    Parameters
+    ----------
+    connection, topics
+        Where the clicks, their verdicts and the dead letters are.
+    rule
+        The rule that all clicks must have been judged by; None takes the one that each verdict names.
+    progress
+        Show a bar on stderr.
+
+    Returns
+    -------
+    Audit
+        What was found. It prints as a table, and `ok` says whether all is as it must be.
+
+    Raises
+    ------
+    TopicError
+        A topic is missing.
+    BrokerError
+        There is no broker, or it falls silent.
+    VerdictError
+        A verdict names no rule.
     """
     held = describe(connection, [topics.clicks])
     # After the clicks: so the verdicts of all these clicks are in, if they were given at all.

@@ -55,10 +55,30 @@ class Latency:
 def evaluate(clicks: pd.DataFrame, verdicts: pd.DataFrame, bots: Collection[str] = BOT_LABELS) -> Evaluation:
     """Hold verdicts against the labels of the clicks they were given for.
 
-    clicks: columns click_id and label; a repeated click_id counts once. verdicts: columns click_id and fraud, in any
-    order; for a click with several, Yes wins. Verdicts of other clicks count nowhere. bots: the labels that ought to be
-    flagged.
+    Parameters
+    ----------
+    clicks
+        Columns click_id and label; a repeated click_id counts once.
+    verdicts
+        Columns click_id and fraud, in any order; for a click with several, Yes wins. Verdicts of other clicks count
+        nowhere.
+    bots
+        The labels that ought to be flagged.
 
+    Returns
+    -------
+    Evaluation
+        Precision, recall, and what became of each kind of visitor.
+
+    Raises
+    ------
+    ClickError
+        A column of the clicks is missing, or a click has no label.
+    VerdictError
+        A column of the verdicts is missing.
+
+    Examples
+    --------
     >>> clicks = pd.DataFrame({"click_id": list("abcd"), "label": ["burst_bot", "burst_bot", "person", "person"]})
     >>> verdicts = pd.DataFrame({"click_id": list("abcz"), "fraud": [True, False, True, True]})
     >>> found = evaluate(clicks, verdicts)
@@ -68,8 +88,6 @@ def evaluate(clicks: pd.DataFrame, verdicts: pd.DataFrame, bots: Collection[str]
            label    bot  clicks  flagged  share
     0  burst_bot   True       2        1    0.5
     1     person  False       2        1    0.5
-
-    Raises ClickError or VerdictError when a column is missing, ClickError when a click has no label.
     """
     _require(clicks, ("click_id", "label"), "clicks", ClickError)
     _require(verdicts, ("click_id", "fraud"), "verdicts", VerdictError)

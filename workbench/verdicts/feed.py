@@ -79,6 +79,8 @@ def follow(
 
     Parameters
     ----------
+    connection, topics
+        Where the verdicts are.
     starting
         "latest" begins with what is written after this call, "earliest" with what the topics still hold.
     limit
@@ -106,6 +108,11 @@ class VerdictFeed:
     what a restarted detector says again changes nothing. A record that cannot be read is counted, not fatal. When the
     thread fails, `error` says why and the verdicts so far stay. Never prints, never grows. As a context manager it
     stops on leaving.
+
+    Attributes
+    ----------
+    error
+        None, or what ended it; `wait_for` raises it.
     """
 
     def __init__(

@@ -52,11 +52,17 @@ class Agreement:
 class Shadow:
     """A challenger beside the champion on what a feed holds, looked at whenever asked.
 
-    challenger: the rule on trial.
-    champion: the rule to compare it with; None takes the verdicts as the detector gave them, by whichever rule.
-
     What the feed does not hold counts for neither. So the first window of a feed that began in the middle, or that has
     forgotten older clicks, is judged too mildly by the challenger; from there on it is exact.
+
+    Parameters
+    ----------
+    feed
+        Whatever has the verdicts, like a `VerdictFeed`.
+    challenger
+        The rule on trial.
+    champion
+        The rule to compare it with; None takes the verdicts as the detector gave them, by whichever rule.
     """
 
     feed: Feed
