@@ -1,4 +1,4 @@
-"""Recorded clicks: what a topic holds into one frame. Files come through `readers`, judging is elsewhere.
+"""Recorded clicks: what a topic holds into one frame. Files are read in `clicks.files`, judging is in `rule`.
 
 The topic is read from one offset to another and left as it is. What cannot be read as a click is counted and kept with
 the reason, and stops nothing.

@@ -1,4 +1,4 @@
-"""What happens, as Plotly figures: of verdicts, moving while they come or standing still."""
+"""Verdicts as Plotly figures, moving while they come or standing still. Charts of tuning are with `tuning`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How charts look: settings, colours, the shared template and what of each panel does not depend on the data.
+"""How charts look: settings, colours, the template, and what of each panel does not depend on the data. No figures.
 
 What is drawn is in `figures`.
 """

@@ -1,1 +1,1 @@
-"""The `workbench` command: its arguments, its output, and one module for each longer command."""
+"""The `workbench` command: arguments, output, a module for each longer command. The work is done elsewhere."""

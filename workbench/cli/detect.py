@@ -1,4 +1,4 @@
-"""`workbench detect`: run a detector from the command line, and say how it goes. The detector itself: `detector`."""
+"""`workbench detect`: run a detector, and say how it goes. The detector itself: `detector.handle`."""
 
 from __future__ import annotations
 

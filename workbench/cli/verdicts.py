@@ -1,4 +1,4 @@
-"""`workbench verdicts`: the verdict topic as lines of text or JSON. What a verdict is: `verdicts`."""
+"""`workbench verdicts`: the verdict topic as lines of text or JSON. What a verdict is: `verdicts.feed`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page of ads to click on, which shows each visitor the verdicts on its clicks."""
+"""A page of ads to click on, which shows each visitor the verdicts on its clicks. It judges none itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ads of the click page. All of them are made up; their pictures are in `click_page/`."""
+"""The ads of the click page, all of them made up. Their pictures are the SVG files beside this one; no routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes of the page that people click on. Serving them is in `click_serve`, turning away in `click_guard`."""
+"""The routes of the page that people click on. Serving them is in `server`, turning away in `guard`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def create_app(
 
     visits: who clicked what; the verdicts come in there. send: takes a click, or raises BrokerError. key: signs the
     cookies. healthy: whether clicks and verdicts can be had. names: hosts the page may be called by, see
-    `click_guard.install`. proxies: how many proxies in front of it write X-Forwarded-For; 0 believes none.
+    `guard.install`. proxies: how many proxies in front of it write X-Forwarded-For; 0 believes none.
     """
     app = Flask(__name__, template_folder=".", static_folder="static")
     app.config["MAX_CONTENT_LENGTH"] = click_guard.BODY_AT_MOST

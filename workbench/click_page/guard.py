@@ -1,4 +1,4 @@
-"""Whom the click page turns away before it does anything, and the headers of every answer. Rates: `click_limits`."""
+"""Whom the click page turns away before it does anything, and the headers of every answer. Rates: `limits`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serving the click page: a port, threads, the broker behind it, and their end. What it does: `click_app`."""
+"""Serving the click page: a port, threads, the broker behind it, and their end. What it does: `app`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LOOK_EVERY_S = 0.5
 class ClickServer:
     """The click page on a port of its own, bound when this is made. `serve` runs it here, `start` on a thread.
 
-    port: 0 takes a free one. names, proxies: as `click_app.create_app` has them. key: signs the cookies; None takes the
+    port: 0 takes a free one. names, proxies: as `app.create_app` has them. key: signs the cookies; None takes the
     kept one. As a context manager it starts, and closes on leaving.
 
     Raises SetupError (a port that is taken, a key), TopicError (a topic is missing) and BrokerError (no broker).

@@ -1,4 +1,4 @@
-"""Clicks: the record, files and logs that hold them, made-up traffic, and the order in which the rule looks at them."""
+"""Clicks: the record, files and logs that hold them, made-up traffic, their order. No broker, and nothing is judged."""
 
 from __future__ import annotations
 

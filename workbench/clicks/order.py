@@ -1,4 +1,4 @@
-"""A frame of clicks put in the order the rule looks at them: one sort, which every window and threshold shares."""
+"""A frame of clicks in the order the rule looks at them: one sort for every window and threshold. Nothing is judged."""
 
 from __future__ import annotations
 

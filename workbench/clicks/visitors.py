@@ -1,4 +1,4 @@
-"""How people and bots click: the numbers of each kind of visitor, and the drawing of its clicks.
+"""How people and bots click: the numbers of each kind of visitor, and the drawing of its clicks. How many: `traffic`.
 
 Every kind is drawn the same way, as sessions of visits of clicks: a visit is one or more clicks on one ad in
 quick succession, a session is a number of visits with pauses between them. The kinds differ in the numbers:

@@ -1,6 +1,6 @@
 """From one rule to the next: which clicks keep the verdict they have, and where the next rule begins to read.
 
-Only the arithmetic and the record of it live here. Stopping and starting queries is done in `detector`.
+Only the arithmetic and the record of it live here. Stopping and starting queries is done in `judging`.
 
 A hand-over is not at one offset: tasks run side by side, so some clicks past the first one without a verdict have
 theirs already. With the verdicts of rule A as dots::

@@ -1,1 +1,1 @@
-"""What the workbench needs of this machine: its folders, Java, and the jars of the lock."""
+"""What the workbench needs of this machine: folders, Java, the jars of the lock, extras. Nothing of clicks."""

@@ -1,4 +1,4 @@
-"""Reports to hand on: what was found, the evidence for it, and the page that a notebook becomes."""
+"""Reports to hand on: what was found, the evidence, the page that a notebook becomes. The texts are the notebook's."""
 
 from __future__ import annotations
 

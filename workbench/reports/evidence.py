@@ -1,4 +1,4 @@
-"""Evidence for a refund claim: each flagged click with the clicks that made it one, as rows of a CSV file.
+"""Evidence for a refund claim: each flagged click with the clicks that made it one, as rows of CSV. Nothing is judged.
 
 The file is made to be sent on and opened in a spreadsheet by whoever gets it. Text from strangers cannot run there,
 and addresses are masked unless they are asked for. Which clicks are flagged is decided in `rule`.

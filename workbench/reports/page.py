@@ -1,4 +1,4 @@
-"""An executed notebook as one HTML file that opens offline. Running it is the job of `report`.
+"""An executed notebook as one HTML file that opens offline. Running it is the job of `run`.
 
 Nothing in the file is fetched: plotly.js and the style lie inside, and a content security policy forbids
 the network and every script but those two. What cells put out is escaped or sanitised: it may hold text

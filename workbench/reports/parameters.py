@@ -1,6 +1,6 @@
 """The parameters that a notebook takes, read from its cell tagged "parameters", and values checked against them.
 
-No kernel, no papermill, no pandas: a wrong parameter is told at once. Running the notebook is in `report`.
+No kernel, no papermill, no pandas: a wrong parameter is told at once. Running the notebook is in `run`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Spark: the session in this process, a cluster to run on, and a start that is faster."""
+"""Spark: the session in this process, a cluster to run on, a start that is faster. Queries are where they are used."""

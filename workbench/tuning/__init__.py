@@ -1,4 +1,4 @@
-"""What other windows and thresholds would flag: the surface, its charts, and the board that applies a choice."""
+"""What other rules would flag of recorded clicks: the surface, its charts, the board. The rule itself is in `rule`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the detector said: verdict records, a live feed of them, and how they compare with rule and truth."""
+"""What the detector said: verdict records, a feed of them, held against rule and truth. Nothing is drawn or judged."""
 
 from __future__ import annotations
 

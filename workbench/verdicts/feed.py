@@ -1,7 +1,4 @@
-"""The verdict record, and a live feed of verdicts on a background thread.
-
-Comparing them with the rule is in `audit`.
-"""
+"""The verdict record, and a live feed of verdicts on a background thread. Held against the rule they are in `audit`."""
 
 from __future__ import annotations
 

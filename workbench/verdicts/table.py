@@ -1,4 +1,4 @@
-"""A bounded table of verdicts, one per click, Yes before No. Where they come from is in `verdicts`.
+"""A bounded table of verdicts, one per click, Yes before No. Where they come from is in `feed`.
 
 The columns are NumPy arrays used as a ring: the oldest click makes room for the newest. So a frame of
 everything is a copy of a few arrays, cheap enough to be drawn several times a second while verdicts arrive.
