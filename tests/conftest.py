@@ -81,7 +81,7 @@ def topics() -> Topics:
 
 @pytest.fixture
 def begin_page(connection: Connection, topics: Topics) -> Iterator[Callable[..., ClickServer]]:
-    """Start a click page on this test's topics, on a free port and without strict limits; it is closed at the end."""
+    """Start a click page on this test's topics, on a free port and without strict limits; it is stopped at the end."""
     from visitor import GENEROUS, KEY
 
     started: list[ClickServer] = []
@@ -93,7 +93,7 @@ def begin_page(connection: Connection, topics: Topics) -> Iterator[Callable[...,
 
     yield start
     for server in started:
-        server.close()
+        server.stop()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from visitor import KEY, PATIENCE_S, Reply, Start, Visitor, clicks_on, until
+from polling import until
+from visitor import KEY, PATIENCE_S, Reply, Start, Visitor, clicks_on
 
 from workbench.broker.topics import Connection, Topics
 from workbench.click_page.app import create_app

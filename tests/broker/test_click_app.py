@@ -15,8 +15,9 @@ from pathlib import Path
 import oracle
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from polling import until
 from ports import free_port
-from visitor import GENEROUS, KEY, Start, Visitor, clicks_on, judge, next_event, until
+from visitor import GENEROUS, KEY, Start, Visitor, clicks_on, judge, next_event
 
 from workbench.broker.topics import Connection, EmbeddedBroker, Topics, ensure_topics
 from workbench.click_page.ads import ADS
@@ -226,7 +227,7 @@ def test_a_page_that_closes_sends_those_who_listen_home(begin_page: Start) -> No
     visitor = Visitor(server)
     visitor.open()
     line, stream = visitor.listen()
-    server.close()
+    server.stop()
     with pytest.raises((ConnectionError, http.client.IncompleteRead, AssertionError)):
         next_event(stream)
     line.close()
@@ -235,7 +236,7 @@ def test_a_page_that_closes_sends_those_who_listen_home(begin_page: Start) -> No
 def test_a_port_that_is_taken_is_said_so(begin_page: Start, connection: Connection, topics: Topics) -> None:
     taken = begin_page().port
     with pytest.raises(SetupError, match=f"port {taken} cannot be listened on"):
-        ClickServer(connection, topics, port=taken, key=KEY)
+        ClickServer(connection, topics, port=taken, key=KEY).open()
     with pytest.raises(SetupError, match="proxies is -1"):
         ClickServer(connection, topics, proxies=-1, key=KEY)
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("playwright")
-from browser import browser_page, chromium_path, until
+from browser import browser_page, chromium_path
 from playwright.sync_api import Page, expect
+from polling import until
 from visitor import KEY, Visitor, clicks_on, judge
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
@@ -219,6 +220,6 @@ def test_a_click_that_is_not_taken_is_said_so(connection: Connection, topics: To
             return "Too fast even for this page." in page.get_by_role("status").inner_text()
 
         until(too_fast, 30, said="clicks are turned away")
-        server.close()
+        server.stop()
         click_on(page, "See the lamp")
         expect(page.get_by_role("status")).to_contain_text("The page cannot be reached.")

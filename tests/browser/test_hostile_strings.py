@@ -212,7 +212,7 @@ def hover_all(page: Any) -> None:
 def test_a_static_chart_in_a_browser_shows_hostile_text_as_it_is_and_runs_none_of_it(
     feed: VerdictFeed, tmp_path: Path
 ) -> None:
-    from browser import until
+    from polling import until
 
     figure = charts.top_sessions(feed.frame(), len(TEXTS)).update_layout(height=2_500)
     figure.update_yaxes(range=[-0.5, len(TEXTS) - 0.5])
@@ -246,7 +246,7 @@ def test_a_static_chart_in_a_browser_shows_hostile_text_as_it_is_and_runs_none_o
 def test_a_report_page_shows_hostile_text_of_every_kind_of_output_as_it_is_and_runs_none_of_it(
     feed: VerdictFeed, judged: pd.DataFrame, tmp_path: Path
 ) -> None:
-    from browser import until
+    from polling import until
 
     cells = pd.DataFrame({"name": list(TEXTS), "session_id": list(TEXTS.values()), "url": list(TEXTS.values())})
     figure = charts.overview(feed.frame(), len(TEXTS), len(TEXTS))
@@ -281,7 +281,7 @@ def test_a_report_page_shows_hostile_text_of_every_kind_of_output_as_it_is_and_r
 def test_report_and_evidence_of_the_topic_run_nothing(
     connection: Connection, carried: Topics, judged: pd.DataFrame, tmp_path: Path
 ) -> None:
-    from browser import until
+    from polling import until
 
     page_file, csv_file = tmp_path / "r.html", tmp_path / "e.csv"
     words = ["-o", str(page_file), "--evidence", str(csv_file), "--title", FORMULAS["link"]]

@@ -21,9 +21,9 @@ from browser import (
     menu,
     open_notebook,
     run_all,
-    until,
 )
 from playwright.sync_api import Page
+from polling import until
 
 pytestmark = [
     pytest.mark.long,

@@ -24,9 +24,9 @@ from browser import (
     menu,
     open_notebook,
     run_all,
-    until,
 )
 from playwright.sync_api import Page
+from polling import until
 from processes import has_ended, words
 
 pytestmark = [

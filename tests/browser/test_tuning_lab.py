@@ -14,8 +14,9 @@ import nbformat
 import pytest
 
 pytest.importorskip("playwright")
-from browser import Lab, browser_page, chromium_path, error_outputs, menu, open_notebook, run_all, until
+from browser import Lab, browser_page, chromium_path, error_outputs, menu, open_notebook, run_all
 from playwright.sync_api import Page
+from polling import until
 
 pytestmark = [
     pytest.mark.long,

@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 from crashing import broker_in, clicks_coming, hold_exact, outcomes, until_first_outcome
-from detecting import detectors, until
+from detecting import detectors
+from polling import until
 
 from workbench.broker.topics import EmbeddedBroker, Topics
 

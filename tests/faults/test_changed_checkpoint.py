@@ -8,9 +8,10 @@ from typing import Any
 
 import oracle
 import pytest
-from detecting import Start, send, until
+from detecting import Start, send
 from fault_table import row
 from oracle import Record, wire
+from polling import until
 
 from workbench.broker.topics import Connection, Topics, end_offsets, recreate_topics
 from workbench.detector.settings import Tolerance

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import oracle
 import pytest
-from detecting import Start, detectors, send, until
+from detecting import Start, detectors, send
 from fault_table import row
 from oracle import Record
+from polling import until
 
 from workbench.broker.topics import Connection, Topics, end_offsets
 from workbench.detector.checkpoint import Checkpoint

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from crashing import clicks_coming, hold_exact, outcomes, until_first_outcome
-from detecting import Start, until
+from detecting import Start
+from polling import until
 
 from workbench.broker.topics import Connection, Topics
 from workbench.errors import DetectorError

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import oracle
 import pytest
-from detecting import Start, send, until
+from detecting import Start, send
 from fault_table import row
 from oracle import Record, wire
+from polling import until
 
 from workbench.broker.topics import Connection, Topics
 from workbench.clicks.record import LONGEST_TEXT, parse

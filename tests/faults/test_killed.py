@@ -23,7 +23,8 @@ from pathlib import Path
 import oracle
 import pytest
 from crashing import clicks_coming, hold_exact, outcomes, until_first_outcome
-from detecting import Start, held_back, send, until
+from detecting import Start, held_back, send
+from polling import until
 
 from workbench.broker.topics import Connection, Topics, end_offsets, partitions_of
 from workbench.detector.catch_up import CatchUp

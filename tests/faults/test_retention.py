@@ -16,7 +16,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from crashing import hold_answer, outcomes, until_first_outcome
-from detecting import Start, held_back, send, until
+from detecting import Start, held_back, send
+from polling import until
 
 from workbench.broker.topics import Connection, Topics, describe, end_offsets
 from workbench.errors import DetectorError, LostClicks

@@ -61,7 +61,8 @@ def test_hostile_text_goes_from_a_log_to_page_and_evidence_and_runs_nowhere(
     hostile_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("playwright")
-    from browser import assert_charts_fit_a_narrow_window, browser_page, chromium_path, until
+    from browser import assert_charts_fit_a_narrow_window, browser_page, chromium_path
+    from polling import until
 
     if chromium_path() is None:
         pytest.skip("needs Chromium")

@@ -18,8 +18,9 @@ from typing import Any
 
 import oracle
 import pytest
-from detecting import Start, send, until
+from detecting import Start, send
 from oracle import EPOCH, US, Record, wire
+from polling import until
 
 from workbench.broker.topics import Connection, Topics
 from workbench.errors import CheckpointMismatch, DetectorError, RuleError

@@ -14,7 +14,8 @@ from pathlib import Path
 import oracle
 import psutil
 import pytest
-from detecting import Start, detectors, until
+from detecting import Start, detectors
+from polling import until
 from spark_cluster import SparkCluster
 
 from workbench.broker.topics import Connection, Topics, ensure_topics

@@ -12,8 +12,9 @@ from typing import Any
 
 import oracle
 import pytest
-from detecting import Start, held_back, send, until
+from detecting import Start, held_back, send
 from oracle import EPOCH, US, Record, wire
+from polling import until
 
 from workbench.broker.topics import Connection, Topics, ensure_topics, recreate_topics
 from workbench.clicks.record import TICK_KEY, TICK_VALUE

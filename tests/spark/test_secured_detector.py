@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 import pytest
-from detecting import until
+from polling import until
 from pyspark.sql import SparkSession
 from secured import CANARY, PASSWORD, USER, SecuredBroker
 

@@ -8,15 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
+from polling import until
 from ports import free_port
 
 FLAGS = (
@@ -34,16 +33,6 @@ FLAGS = (
 def chromium_path() -> str | None:
     """The Chromium or Chrome on this machine, or None."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-def until(what: Callable[[], Any], seconds: float, *, said: str) -> Any:
-    """Poll `what` until it is true; its value. AssertionError with `said` when the time is over."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := what():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {said}")
 
 
 def assert_charts_fit_a_narrow_window(tab: Page) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import oracle
 from confluent_kafka import Producer
-from detecting import until
 from fault_table import row
+from polling import until
 from ports import free_port
 
 from workbench.broker.topics import Connection, EmbeddedBroker, Topics, end_offsets, ensure_topics

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import oracle
 import pytest
 from oracle import Record
+from polling import until
 
 from workbench.broker.topics import Connection, Topics, ensure_topics
 from workbench.detector.handle import Detector, detect
@@ -54,11 +54,3 @@ def held_back(patch: pytest.MonkeyPatch) -> threading.Event:
 def send(connection: Connection, topics: Topics, records: list[Record]) -> None:
     ensure_topics(connection, topics)
     oracle.send(connection.bootstrap, topics.clicks, records)
-
-
-def until(what: Callable[[], Any], seconds: float = 60, every: float = 0.1) -> None:
-    """Poll until it is true; AssertionError when the time is over."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(every)

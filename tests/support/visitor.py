@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,11 +117,3 @@ def judge(connection: Connection, topics: Topics, click: Click, fraud: bool, cou
     producer = Producer({"bootstrap.servers": connection.bootstrap})
     producer.produce(topics.verdicts, json.dumps(verdict), click.session_id)
     assert producer.flush(10) == 0
-
-
-def until(what: Callable[[], Any], seconds: float = 30) -> None:
-    """Poll until it is true; AssertionError when the time is over."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)

@@ -18,7 +18,7 @@ from workbench.broker import login
 if TYPE_CHECKING:
     from workbench.broker.security import Security
 
-__all__ = ["refused", "unreachable"]
+__all__ = ["listens", "refused", "unreachable"]
 
 _SECONDS = 4.0
 _ALERT_S = 0.5
@@ -51,6 +51,15 @@ def refused(addresses: Sequence[str], security: Security) -> tuple[str, str] | N
         if not security.tls and _speaks_tls(address):
             return f"{address}: it is encrypted", "set WORKBENCH_SECURITY to ssl, or to sasl_ssl where users log in"
     return None
+
+
+def listens(address: str, seconds: float) -> bool:
+    """Whether anything takes connections at `host:port`. It says nothing of what that is."""
+    try:
+        with _talk(address, seconds, None):
+            return True
+    except OSError:
+        return False
 
 
 def _look_at(address: str, security: Security, seconds: float) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -19,23 +19,15 @@ from workbench.charts.widget import Chart, SharedFigure, StaticFigure
 from workbench.machine.extras import extra
 from workbench.rule import Rule
 from workbench.text import label
-from workbench.verdicts.shadow import compare
+from workbench.verdicts.shadow import Feed, compare
 
 with extra("lab"):
     import anywidget  # noqa: F401 - Plotly's widget is one of its
     from IPython.display import DisplayHandle, display
 
-__all__ = ["Feed", "LiveChart"]
+__all__ = ["LiveChart"]
 
 _MARKS: Final = 20
-
-
-class Feed(Protocol):
-    """Anything that can say, at any moment and without blocking for long, which verdicts it holds."""
-
-    def frame(self) -> pd.DataFrame:
-        """The verdicts, newest included: the frame that `figures` takes."""
-        ...
 
 
 class LiveChart:

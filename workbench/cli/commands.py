@@ -189,7 +189,7 @@ def click_app(args: Namespace) -> int:
     names, connection = topics_of(args), connect(args)
     ensure_topics(connection, names)
     where = {"host": args.host, "port": args.port, "names": args.name, "proxies": args.proxies}
-    server = ClickServer(connection, names, limits=limits, **where)
+    server = ClickServer(connection, names, limits=limits, **where).open()
     try:
         print(f"The click page is at {server.url}", flush=True)
         say("Verdicts come while `workbench detect` runs. Ctrl-C ends the page.")
@@ -197,7 +197,7 @@ def click_app(args: Namespace) -> int:
     except KeyboardInterrupt:
         say("Stopping …")
     finally:
-        server.close()
+        server.stop()
     return 0
 
 

@@ -17,6 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
 from workbench.broker.connection import BROKERS_VARIABLE, brokers_named
+from workbench.broker.diagnosis import listens
 from workbench.broker.embedded import DEFAULT_PORT, port_holder
 from workbench.broker.security import SECURITY_VARIABLE
 from workbench.broker.topics import Connection, EmbeddedBroker
@@ -191,7 +192,7 @@ def _broker(environ: Mapping[str, str], brokers: str | None) -> Iterator[Check]:
         connection = Connection(status.bootstrap)
         yield _attempt("broker", lambda: _answers(connection, f"the embedded one, {status.memory_mb} MB"))
         return
-    busy = [port for port in (DEFAULT_PORT, DEFAULT_PORT + 1) if _listens(port)]
+    busy = [port for port in (DEFAULT_PORT, DEFAULT_PORT + 1) if listens(f"127.0.0.1:{port}", 1.0)]
     if busy:
         taken = "; ".join(f"{port} by {port_holder(port)}" for port in busy)
         fix = f"end that process, or, if it is a Kafka broker, set {BROKERS_VARIABLE}=127.0.0.1:{busy[0]}"
@@ -204,16 +205,6 @@ def _broker(environ: Mapping[str, str], brokers: str | None) -> Iterator[Check]:
 def _answers(connection: Connection, which: str) -> str:
     connection.check()
     return f"{connection.bootstrap} answers ({which})"
-
-
-def _listens(port: int) -> bool:
-    import socket
-
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _disk() -> Check:

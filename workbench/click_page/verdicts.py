@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import Any
 
-from workbench.broker.clients import ClientError, Consumer, consumer_at, partitions
+from workbench.broker.clients import ClientError, Consumer, Partition, consumer_at, partitions
 from workbench.broker.topics import Connection, end_offsets
 from workbench.click_page.visits import Visits
 from workbench.errors import BrokerError, VerdictError
@@ -22,26 +22,31 @@ class VerdictPost:
     """Follows the verdict topic from now on and hands what concerns a visitor to `visits`.
 
     Verdicts of other sessions are passed over by their key, unread. When the broker is cut off it goes on where it was.
-    Raises TopicError (no such topic) and BrokerError (no broker).
     """
 
     def __init__(self, connection: Connection, topic: str, visits: Visits) -> None:
-        self._connection, self._visits = connection, visits
-        self._positions = partitions(topic, end_offsets(connection, topic))
+        self._connection, self._topic, self._visits = connection, topic, visits
+        self._positions: dict[Partition, int] = {}
         self._stop = threading.Event()
-        consumer = consumer_at(connection, self._positions)
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Look where the topic ends, and follow it from there. Raises TopicError and BrokerError."""
+        self._positions = partitions(self._topic, end_offsets(self._connection, self._topic))
+        consumer = consumer_at(self._connection, self._positions)
         self._thread = threading.Thread(target=self._run, args=(consumer,), name="workbench-verdict-post", daemon=True)
         self._thread.start()
 
     @property
     def alive(self) -> bool:
         """Whether it follows, or tries to."""
-        return self._thread.is_alive()
+        return self._thread is not None and self._thread.is_alive()
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """End the thread and its consumer."""
         self._stop.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self, consumer: Consumer | None) -> None:
         while not self._stop.is_set():

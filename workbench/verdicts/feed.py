@@ -17,7 +17,7 @@ from workbench.broker.clients import ClientError, Consumer, Partition, consumer_
 from workbench.broker.topics import Connection, Topics, describe
 from workbench.durations import duration
 from workbench.errors import BrokerError, VerdictError, WorkbenchError
-from workbench.verdicts.table import NOT_A_TIME, Counts, VerdictTable, epoch_us, read_fields, to_frame
+from workbench.verdicts.table import NOT_A_TIME, Counts, VerdictTable, parse_times_us, read_fields, to_frame
 
 __all__ = ["Counts", "Starting", "Verdict", "VerdictFeed", "dead_letter", "follow"]
 
@@ -52,7 +52,7 @@ class Verdict:
         (True, 12.0)
         """
         fields = read_fields(value)
-        ts_us = int(epoch_us([fields.ts])[0])
+        ts_us = int(parse_times_us([fields.ts])[0])
         if ts_us == NOT_A_TIME:
             raise VerdictError(f"ts of a verdict must be RFC 3339 with an offset: got {fields.ts!r}")
         ts, judged_at = _EPOCH + timedelta(microseconds=ts_us), _EPOCH + timedelta(milliseconds=timestamp_ms)

@@ -20,7 +20,7 @@ import pandas as pd
 from workbench.errors import VerdictError
 from workbench.text import quote
 
-__all__ = ["NOT_A_TIME", "Counts", "VerdictFields", "VerdictTable", "epoch_us", "read_fields", "to_frame"]
+__all__ = ["NOT_A_TIME", "Counts", "VerdictFields", "VerdictTable", "parse_times_us", "read_fields", "to_frame"]
 
 NOT_A_TIME = np.iinfo(np.int64).min  # what NumPy's NaT is as an integer
 _COLUMNS: dict[str, Any] = {
@@ -34,7 +34,7 @@ _pick = itemgetter("click_id", "session_id", "url", "ts", "fraudClick", "clicks_
 
 
 class VerdictFields(NamedTuple):
-    """A verdict as it is on the wire, checked. Its time is still text: `epoch_us` reads many at once."""
+    """A verdict as it is on the wire, checked. Its time is still text: `parse_times_us` reads many at once."""
 
     click_id: str
     session_id: str
@@ -70,12 +70,12 @@ def read_fields(value: bytes | None) -> VerdictFields:
     return VerdictFields(click_id, session_id, url, ts, answer == "Yes", clicks, revised, rule_id)
 
 
-def epoch_us(texts: Iterable[str]) -> npt.NDArray[np.int64]:
+def parse_times_us(texts: Iterable[str]) -> npt.NDArray[np.int64]:
     """Read RFC 3339 times in bulk, in µs since the epoch; NOT_A_TIME where there is none.
 
-    >>> epoch_us(["1970-01-01T00:00:01.000002Z", "1970-01-01T01:00:00+01:00"]).tolist()
+    >>> parse_times_us(["1970-01-01T00:00:01.000002Z", "1970-01-01T01:00:00+01:00"]).tolist()
     [1000002, 0]
-    >>> epoch_us(["yesterday"])[0] == NOT_A_TIME
+    >>> parse_times_us(["yesterday"])[0] == NOT_A_TIME
     np.True_
     """
     texts = list(texts)
@@ -84,10 +84,10 @@ def epoch_us(texts: Iterable[str]) -> npt.NDArray[np.int64]:
             return np.array([text[:-1] for text in texts], dtype="datetime64[us]").astype(np.int64)
         except ValueError:
             pass  # one of them is no date: read them one by one
-    return np.array([_one_epoch_us(text) for text in texts], dtype=np.int64)
+    return np.array([_one_parse_times_us(text) for text in texts], dtype=np.int64)
 
 
-def _one_epoch_us(text: str) -> int:
+def _one_parse_times_us(text: str) -> int:
     try:
         ts = datetime.fromisoformat(text.upper())
     except ValueError:
@@ -152,7 +152,7 @@ class VerdictTable:
         slots: list[int] = []
         rows: list[tuple[Any, ...]] = []
         ids, slot_of, yes = self._columns["click_id"], self._slot, self._yes
-        for (verdict, judged_ms), ts_us in zip(read, epoch_us(v.ts for v, _ in read).tolist(), strict=True):
+        for (verdict, judged_ms), ts_us in zip(read, parse_times_us(v.ts for v, _ in read).tolist(), strict=True):
             click_id, session_id, url, _, fraud, clicks, revised, rule_id = verdict
             slot = slot_of.get(click_id)
             if ts_us == NOT_A_TIME:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import plotly.io as pio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polling import until
 from verdict_frames import START, verdict_frame
 
 from workbench.charts import figures as charts
@@ -42,13 +42,6 @@ def drawn(figure: go.Figure, name: str) -> Any:
 
 def words(figure: go.Figure) -> str:
     return " ".join(note.text for note in figure.layout.annotations)
-
-
-def until(what: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.01)
 
 
 class Feed:

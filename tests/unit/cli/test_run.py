@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from detecting import until
+from polling import until
 from processes import has_ended
 
 from workbench.broker.connection import Connection

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from detecting import until
 from fake_detector import FakeTopics, Parts, parts
+from polling import until
 from spark_reports import report
 
 from workbench.detector import lost_clicks

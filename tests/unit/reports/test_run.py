@@ -221,7 +221,8 @@ def test_a_kernel_run_gives_a_report_that_draws_every_chart_without_any_network(
     notebook: Callable[..., Path], tmp_path: Path
 ) -> None:
     pytest.importorskip("playwright")
-    from browser import assert_charts_fit_a_narrow_window, browser_page, chromium_path, until
+    from browser import assert_charts_fit_a_narrow_window, browser_page, chromium_path
+    from polling import until
 
     if chromium_path() is None:
         pytest.skip("needs Chromium")

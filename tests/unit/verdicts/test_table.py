@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import VerdictError
-from workbench.verdicts.table import NOT_A_TIME, VerdictTable, epoch_us, read_fields, to_frame
+from workbench.verdicts.table import NOT_A_TIME, VerdictTable, parse_times_us, read_fields, to_frame
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FRAME = {
@@ -165,7 +165,7 @@ def test_an_error_quotes_what_was_got_but_not_all_of_it() -> None:
 @given(st.lists(st.integers(-(10**15), 10**17)))
 def test_times_are_read_to_the_microsecond(times_us: list[int]) -> None:
     texts = [f"{np.datetime64(us, 'us')}Z" for us in times_us]
-    assert epoch_us(texts).tolist() == times_us
+    assert parse_times_us(texts).tolist() == times_us
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_times_are_read_to_the_microsecond(times_us: list[int]) -> None:
 )
 def test_other_spellings_of_a_time_are_read_too(text: str, expected_us: int) -> None:
     good = "1970-01-01T00:00:00.000007Z"
-    assert epoch_us([good, text]).tolist() == [7, expected_us]
+    assert parse_times_us([good, text]).tolist() == [7, expected_us]
 
 
 @pytest.mark.parametrize("limit", [0, -5])
