@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from detecting import until
 from fake_detector import CONNECTION, FakeEngine, FakeTopics
 from kafka import TopicPartition
+from polling import until
 
 from workbench.broker.topics import TopicState
 from workbench.detector import catch_up, handle, lost_clicks, positions
