@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from doc_pages import ROOT, console, examples
+from pyspark.sql import SparkSession
 
 from workbench.broker.sender import Sending
 from workbench.broker.topics import Connection, recreate_topics
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.java
 
 
 @pytest.fixture
-def used(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run's broker is the one that is configured, with the topics of everybody, and they are empty."""
+def used(connection: Connection, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run's broker is the one that is configured, with the topics of everybody, and they are empty; Spark is up."""
     monkeypatch.setenv("WORKBENCH_BROKERS", connection.bootstrap)
     recreate_topics(connection)
 
@@ -31,7 +32,7 @@ def used(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", examples(live=True))
 def test_an_example_with_a_broker_runs(name: str) -> None:
     code = re.sub(r'duration="60s"|run\(60\)', lambda found: found[0].replace("60", "4"), examples(live=True)[name])
-    code = code.replace("wait_until_caught_up()", 'wait_until_caught_up("300s")')  # Spark starts in these, too
+    code = code.replace("wait_until_caught_up()", 'wait_until_caught_up("300s")')  # on a busy machine
     made: dict[str, Any] = {"__name__": name}
     try:
         exec(compile(code, name, "exec"), made)

@@ -15,6 +15,7 @@ import sys
 import tomllib
 from collections import Counter
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from urllib.request import urlopen
 import pytest
 from doc_pages import GUIDE, ROOT, blocks, console, examples, guide
 
+import workbench
 from workbench import __version__
 from workbench.broker.topics import Topics
 from workbench.cli.parser import make_parser
@@ -184,6 +186,14 @@ def test_examples_import_what_anybody_may_import() -> None:
     every = examples(live=False) | examples(live=True)
     assert len(every) >= 7
     assert [name for name, code in every.items() if "import workbench as wb" not in code] == []
+
+
+def test_every_name_of_the_front_door_that_the_pages_use_exists() -> None:
+    pages = "\n".join(path.read_text("utf-8") for path in PAGES)
+    names = set(re.findall(r"\bwb((?:\.\w+)+)", pages))
+    assert len(names) > 60
+    for name in names:
+        attrgetter(name.removeprefix("."))(workbench)
 
 
 # --- records, parameters, metrics -----------------------------------------------------------------------------------
