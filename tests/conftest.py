@@ -124,6 +124,7 @@ IN_SPARK = {"spark", "faults"}
 """Their tests have one process, one JVM and one broker: `xdist_group("spark")` puts a test of another room there."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put tests in order, those of one file or of one Spark into one process, and skip what needs a Java that is not
     there."""

@@ -32,7 +32,7 @@ def test_a_checkpoint_serves_no_other_rule_topic_partition_count_or_lateness(
     state = tmp_path / "state"
     send(connection, topics, clicks("first", 100))
     with begin(checkpoint=state) as first:
-        first.wait_until_caught_up("60s")
+        first.wait_until_caught_up("120s")
         until(lambda: first.progress.checkpoints >= 1)
     other = Topics(f"{topics.clicks}-other", topics.verdicts, topics.dead_letters)
     send(connection, other, clicks("other", 10))
@@ -58,7 +58,7 @@ def test_a_checkpoint_serves_no_other_rule_topic_partition_count_or_lateness(
     recreate_topics(connection, topics, partitions=2)
     oracle.send(connection.bootstrap, topics.clicks, clicks("fourth", 100))
     with begin(Rule("10s", 2), checkpoint=state, fresh=True) as last:
-        last.wait_until_caught_up("60s")
+        last.wait_until_caught_up("120s")
     answer = oracle.compare(connection.bootstrap, topics, threshold=2)
     what = "checkpoint of another rule, topic, partition count or lateness"
     row(what, 7, "7 refused", len(answer.missing), len(answer.wrong))

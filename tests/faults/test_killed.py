@@ -86,7 +86,7 @@ def test_what_came_before_spark_had_begun_is_judged_when_the_detector_starts_aga
     assert not (tmp_path / "state" / "0" / "sources").exists()
     since = end_offsets(connection, topics.clicks)
     send(connection, topics, records[200:])
-    begin(checkpoint=tmp_path / "state", starting="latest").wait_until_caught_up("60s")
+    begin(checkpoint=tmp_path / "state", starting="latest").wait_until_caught_up("120s")
     messages = oracle.read(connection.bootstrap, topics.clicks, since)
     answer = oracle.compare(connection.bootstrap, topics, clicks=messages)
     assert answer.exact

@@ -136,7 +136,7 @@ def test_an_idle_partition_does_not_hold_the_state_for_ever(
         until(busy_and_forgotten, 90)
         assert handle.progress.dropped_by_watermark == 0
         # What has no verdict is passed, so ticks do not keep anyone waiting.
-        handle.wait_until_caught_up("60s")
+        handle.wait_until_caught_up("120s")
     ticked = [m for m in oracle.read(connection.bootstrap, topics.clicks) if m.key() == TICK_KEY]
     assert ticked
     assert all(m.value() == TICK_VALUE and m.partition() == 1 for m in ticked)
@@ -163,7 +163,7 @@ def test_what_cannot_be_judged_is_told_apart_and_kept_whole(
         wire("c6", "s", "/", at + 10 * SECOND - 1000): "",
     }
     send(connection, topics, [Record(b"s", value, at // 1000 * 1000, partition=0) for value in values])
-    begin(tolerance=late).wait_until_caught_up("60s").stop()
+    begin(tolerance=late).wait_until_caught_up("120s").stop()
     letters = {m["offset"]: m for m in map(oracle.decoded, oracle.read(connection.bootstrap, topics.dead_letters))}
     expected = {offset: reason for offset, reason in enumerate(values.values()) if reason}
     assert {offset: letter["reason"] for offset, letter in letters.items()} == expected
@@ -186,7 +186,7 @@ def test_state_of_one_page_does_not_grow_with_its_clicks(
     base = now_us(timedelta(seconds=15)) // (10 * SECOND) * (10 * SECOND)
     send(connection, topics, [click(i, "bot", "/", base + i * 2000) for i in range(1000)])
     with begin() as handle:
-        handle.wait_until_caught_up("60s")
+        handle.wait_until_caught_up("120s")
         until(lambda: handle.progress.state_rows > 0)
         few = handle.progress
         send(connection, topics, [click(f"more{i}", "bot", "/", base + i * 9_900_000 // more) for i in range(more)])
@@ -206,7 +206,7 @@ def test_a_click_delivered_too_often_is_told_where_it_leaves_doubt(
     kept = Rule().threshold + SPARE
     first, copies = click("first", "s", "/", base + 1), [click("again", "s", "/", base + 2)] * (kept + 1)
     send(connection, topics, [first, *copies, click("last", "s", "/", base + 10 * SECOND)])
-    begin().wait_until_caught_up("60s").stop()
+    begin().wait_until_caught_up("120s").stop()
     letters = [oracle.decoded(m) for m in oracle.read(connection.bootstrap, topics.dead_letters)]
     assert {letter["reason"] for letter in letters} == {"redelivered"}
     assert any('"clast"' in letter["value"] for letter in letters)
@@ -218,7 +218,7 @@ def test_a_checkpoint_goes_on_where_it_was_and_serves_no_other_rule(
     base = now_us(timedelta(seconds=20))
     send(connection, topics, [click(1, "s", "/", base), click(2, "s", "/", base + 1)])
     with begin(checkpoint=tmp_path / "state") as first:
-        first.wait_until_caught_up("60s")
+        first.wait_until_caught_up("120s")
         until(lambda: first.progress.checkpoints >= 1)
         with pytest.raises(DetectorError, match="already runs in this process"):
             begin(checkpoint=tmp_path / "other")
@@ -226,11 +226,11 @@ def test_a_checkpoint_goes_on_where_it_was_and_serves_no_other_rule(
         begin(Rule("20s", 4), checkpoint=tmp_path / "state")
     send(connection, topics, [click(3, "s", "/", base + 2)])
     with begin(checkpoint=tmp_path / "state") as second:
-        second.wait_until_caught_up("60s")
+        second.wait_until_caught_up("120s")
         assert second.progress.verdicts <= 3  # what was committed is not judged again
     assert oracle.compare(connection.bootstrap, topics).exact
     with begin(Rule("20s", 2), checkpoint=tmp_path / "state", fresh=True) as third:
-        third.wait_until_caught_up("60s")
+        third.wait_until_caught_up("120s")
     assert (tmp_path / "state.before" / "workbench.json").exists()
 
 
@@ -239,13 +239,13 @@ def test_a_failing_query_surfaces_as_our_error_and_the_next_detector_works(
 ) -> None:
     send(connection, topics, [click(1, "s", "/", now_us())])
     failing = begin()
-    failing.wait_until_caught_up("60s")
+    failing.wait_until_caught_up("120s")
     recreate_topics(connection, topics)
     with pytest.raises(DetectorError, match="the query failed"):
         until(lambda: failing.wait_until_caught_up("1s") and False, 60)
     assert failing.state == "failed"
     send(connection, topics, [click(2, "s", "/", now_us())])
-    begin().wait_until_caught_up("60s")
+    begin().wait_until_caught_up("120s")
 
 
 def test_waiting_in_vain_says_what_is_left(
@@ -257,14 +257,14 @@ def test_waiting_in_vain_says_what_is_left(
     with pytest.raises(NotCaughtUp, match="100 clicks had no verdict after 1ms"):
         handle.wait_until_caught_up("1ms")
     may_judge.set()
-    handle.wait_until_caught_up("60s")
+    handle.wait_until_caught_up("120s")
 
 
 def test_no_click_sent_after_start_returned_is_missed(connection: Connection, topics: Topics, begin: Start) -> None:
     ensure_topics(connection, topics)
     handle = begin(starting="latest")  # returns while Spark is still starting its query
     send(connection, topics, [click(i, "s", f"/{i}", now_us()) for i in range(100)])
-    handle.wait_until_caught_up("60s")
+    handle.wait_until_caught_up("120s")
     assert oracle.compare(connection.bootstrap, topics).exact
 
 
