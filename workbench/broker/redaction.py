@@ -50,26 +50,27 @@ class _Redacting:
 
     def __call__(
         self,
-        name: str,
+        name: str | None,
         level: int,
-        path: str,
-        line: int,
-        message: object,
-        arguments: Any,
-        error: _Error | None,
-        function: str | None = None,
-        stack: str | None = None,
+        pathname: str,
+        lineno: int,
+        msg: object,
+        args: Any,
+        exc_info: _Error | None,
+        func: str | None = None,
+        sinfo: str | None = None,
         **more: Any,
     ) -> logging.LogRecord:
-        if name != _LIBRARY and not name.startswith(f"{_LIBRARY}."):
-            return self._factory(name, level, path, line, message, arguments, error, function, stack, **more)
-        if _is_in_the_source(message, path, line):
-            arguments = tuple(map(_redacted, arguments)) if isinstance(arguments, tuple) else _redacted(arguments)
+        # Whoever makes records calls this: by the names that `LogRecord` has, or, as `makeLogRecord` does, without one.
+        if name is None or (name != _LIBRARY and not name.startswith(f"{_LIBRARY}.")):
+            return self._factory(name, level, pathname, lineno, msg, args, exc_info, func, sinfo, **more)
+        if _is_in_the_source(msg, pathname, lineno):
+            args = tuple(map(_redacted, args)) if isinstance(args, tuple) else _redacted(args)
         else:
-            message, arguments = _LEFT_OUT, ()
-        record = self._factory(name, level, path, line, message, arguments, None, function, None, **more)
-        if error and error[0] is not None:  # not its text, nor its frames: they hold the variables
-            record.exc_text = f"<{error[0].__name__}>"
+            msg, args = _LEFT_OUT, ()
+        record = self._factory(name, level, pathname, lineno, msg, args, None, func, None, **more)
+        if exc_info and exc_info[0] is not None:  # not its text, nor its frames: they hold the variables
+            record.exc_text = f"<{exc_info[0].__name__}>"
         return record
 
 

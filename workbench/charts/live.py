@@ -31,7 +31,7 @@ _MARKS: Final = 20
 
 
 class LiveChart:
-    """`figures.overview` of a feed's last `window_s` seconds, refreshed `hz` times a second.
+    """The chart that moves: `overview` of a feed's last `window_s` seconds, refreshed `hz` times a second.
 
     The window ends now while clicks keep coming, and at the newest click when they are older than that (a
     recording). The chart shows itself at the end of a cell, by `show()` or by `run(seconds)`; `stop()`

@@ -19,7 +19,7 @@ from workbench.detector.hand_over import HandOver
 from workbench.detector.handle import Detector, detect
 from workbench.detector.supervisor import State
 from workbench.durations import duration
-from workbench.errors import DetectorError, NotCaughtUp, WorkbenchError
+from workbench.errors import DetectorError, NotCaughtUp
 from workbench.rule import Rule
 from workbench.verdicts.feed import VerdictFeed, follow
 
@@ -140,11 +140,16 @@ class Live:
         ------
         BrokerError
             The broker does not take clicks.
+        DetectorError
+            This has been stopped.
+        WorkbenchError
+            What went wrong with the traffic before, once: send again then.
         """
         if self._stopped:
             raise DetectorError(f"nothing judges clicks any more: {self}. Fix: start again with live()")
-        if self.sending is not None:
-            self.sending.stop()
+        before, self.sending = self.sending, None
+        if before is not None:
+            before.stop()
         detector = self.detector
         self.sending = send(traffic, detector.connection, topic=detector.topics.clicks, progress=progress)
         return self.sending
@@ -198,5 +203,5 @@ def _end_left_over(left: Live) -> None:
     """End it, and keep to the log what went wrong with it: it is not what the caller asks for."""
     try:
         left.stop()
-    except WorkbenchError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not keep every later one from starting
         _log.warning("An earlier live session ended with an error: %s", error)

@@ -84,10 +84,10 @@ def parse_times_us(texts: Iterable[str]) -> npt.NDArray[np.int64]:
             return np.array([text[:-1] for text in texts], dtype="datetime64[us]").astype(np.int64)
         except ValueError:
             pass  # one of them is no date: read them one by one
-    return np.array([_one_parse_times_us(text) for text in texts], dtype=np.int64)
+    return np.array([_parse_time_us(text) for text in texts], dtype=np.int64)
 
 
-def _one_parse_times_us(text: str) -> int:
+def _parse_time_us(text: str) -> int:
     try:
         ts = datetime.fromisoformat(text.upper())
     except ValueError:

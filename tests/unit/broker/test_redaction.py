@@ -138,6 +138,16 @@ def test_other_loggers_are_left_alone(name: str, caplog: pytest.LogCaptureFixtur
     assert caplog.records[-1].getMessage() == f"{name}: a value"
 
 
+def test_records_that_are_made_anew_or_by_name_are_made_as_before() -> None:
+    sent = {"name": "another", "msg": "%s came over a socket", "args": ("a record",)}
+    assert logging.makeLogRecord(sent).getMessage() == "a record came over a socket"
+    place = {"pathname": __file__, "lineno": 1}
+    record = logging.getLogRecordFactory()(
+        name="another", level=20, msg="by %s", args=("name",), exc_info=None, func="f", sinfo=None, **place
+    )
+    assert (record.getMessage(), record.funcName) == ("by name", "f")
+
+
 def test_no_handler_sees_more_than_another(log: logging.Logger) -> None:
     seen: list[logging.LogRecord] = []
 

@@ -143,11 +143,12 @@ def test_an_earlier_run_that_ended_is_not_ended_again(world: World) -> None:
     assert world.done()[0] == "topics are made"
 
 
+@pytest.mark.parametrize("error", [BrokerError("a click was not taken"), OSError("a click was not taken")])
 def test_what_was_wrong_with_an_earlier_run_does_not_keep_the_next_from_starting(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     world.live().send(TRAFFIC)
-    world.fails["traffic stops"] = BrokerError("a click was not taken")
+    world.fails["traffic stops"] = error
     assert isinstance(world.live(), Live)
     assert "a click was not taken" in caplog.text
 
@@ -182,6 +183,16 @@ def test_traffic_that_is_sent_again_ends_the_one_before(world: World) -> None:
     first, second = running.send(TRAFFIC), running.send(TRAFFIC)
     assert world.done()[-3:] == ["traffic begins", "traffic stops", "traffic begins"]
     assert running.sending is second is not first
+
+
+def test_traffic_that_failed_is_told_once_and_does_not_keep_the_next_from_being_sent(world: World) -> None:
+    running = world.live()
+    running.send(TRAFFIC)
+    world.fails["traffic stops"] = BrokerError("a click was not taken")
+    with pytest.raises(BrokerError, match="a click was not taken"):
+        running.send(TRAFFIC)
+    again = running.send(TRAFFIC)
+    assert running.sending is again
 
 
 def test_after_the_end_no_traffic_is_sent(world: World) -> None:
