@@ -16,7 +16,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/set-up
 # One process for all that Spark is for, another for the rest meanwhile.
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -120,17 +120,27 @@ def no_spark_left(own_state: Path) -> Iterator[None]:
 
 ROOMS = ("spark", "faults", "notebooks", "browser", "broker", "unit")
 """In this order, so that with two processes one begins with Spark, and the other has all that is next."""
-IN_SPARK = {"spark", "faults"}
-"""Their tests have one process, one JVM and one broker: `xdist_group("spark")` puts a test of another room there."""
+IN_SPARK = ("spark", "faults")
+"""Their tests have one process, one JVM and one broker."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep in one process the tests of Spark, those in JupyterLab, and else those of a file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            if file.startswith(tuple(f"tests/{room}/" for room in IN_SPARK)):
+                return "spark"
+            return "lab" if file.startswith("tests/browser/") and file.endswith("lab.py") else file
+
+    return ByGroup(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests in order, those of one file or of one Spark into one process, and skip what needs a Java that is not
-    there."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("spark" if _room(item) in IN_SPARK else item.nodeid.split("::")[0]))
+    """Put tests in order, and skip what needs a Java that is not there."""
     items.sort(key=_place)
     needing = [
         item
@@ -155,9 +165,8 @@ def _room(item: pytest.Item) -> str:
 
 def _place(item: pytest.Item) -> tuple[bool, bool, int]:
     """What Spark is for comes first. Last of that is what ends the JVM of the others."""
-    group = item.get_closest_marker("xdist_group")
-    in_spark = group is not None and group.args == ("spark",)
-    return not in_spark, item.get_closest_marker("own_jvm") is not None, ROOMS.index(_room(item))
+    room = _room(item)
+    return room not in IN_SPARK, item.get_closest_marker("own_jvm") is not None, ROOMS.index(room)
 
 
 # --- what a run tells at its end ------------------------------------------------------------------------------------

@@ -33,7 +33,6 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.java,
     pytest.mark.skipif(chromium_path() is None, reason="needs Chromium"),
-    pytest.mark.xdist_group("lab"),
     pytest.mark.timeout(1500),
 ]
 

@@ -21,7 +21,6 @@ from polling import until
 pytestmark = [
     pytest.mark.long,
     pytest.mark.java,
-    pytest.mark.xdist_group("lab"),
     pytest.mark.skipif(chromium_path() is None, reason="needs Chromium"),
 ]
 
