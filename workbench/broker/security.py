@@ -85,6 +85,8 @@ _NO_PASSWORD = Secret("")
 class Security:
     """Encryption and login, the same for every client.
 
+    Parameters
+    ----------
     protocol
         "plaintext", "ssl", "sasl_plaintext" or "sasl_ssl".
     mechanism, username, password
@@ -94,13 +96,18 @@ class Security:
     client_file
         PEM file with the client's certificate and its unencrypted private key, where the broker asks for one.
 
+    Raises
+    ------
+    BrokerError
+        Settings that cannot be.
+
+    Examples
+    --------
     >>> Security("sasl_ssl", "PLAIN", "ann", "hunter2")
     Security(protocol='sasl_ssl', mechanism='PLAIN', username='ann', password=***, ca_file=None, client_file=None)
     >>> Security("sasl_ssl", "PLAIN", "ann")
     Traceback (most recent call last):
     workbench.errors.BrokerError: sasl_ssl needs a password. Fix: set WORKBENCH_PASSWORD_FILE or WORKBENCH_PASSWORD
-
-    Raises BrokerError for settings that cannot be.
     """
 
     protocol: str = "plaintext"

@@ -108,8 +108,26 @@ def ensure_topics(
 ) -> dict[str, int]:
     """Create the topics that do not exist, wait until they can be used, and count the partitions of each.
 
-    A topic that exists keeps its partition count, which may be another one: look at the answer. With
-    `strict` such a topic raises TopicError instead.
+    Parameters
+    ----------
+    connection, topics
+        Which topics, and where.
+    partitions
+        How many a topic gets that is created. One that exists keeps its own count, which may be another.
+    strict
+        Refuse such a topic.
+
+    Returns
+    -------
+    dict
+        The number of partitions of each topic.
+
+    Raises
+    ------
+    TopicError
+        A count that cannot be or, with `strict`, one that is another.
+    BrokerError
+        There is no broker.
     """
     if partitions < 1:
         raise TopicError(f"a topic needs at least 1 partition, got {partitions}")
@@ -193,7 +211,27 @@ def partitions_of(connection: Connection, topic: str) -> int:
 
 
 def recreate_topics(connection: Connection, topics: Iterable[str] = Topics(), partitions: int = 2) -> dict[str, int]:
-    """Delete the topics with all their records and create them anew; their partition counts."""
+    """Delete the topics with all their records and create them anew.
+
+    Parameters
+    ----------
+    connection, topics
+        Which topics, and where.
+    partitions
+        How many each of them gets.
+
+    Returns
+    -------
+    dict
+        The number of partitions of each topic.
+
+    Raises
+    ------
+    TopicError
+        One is still there after 30 s.
+    BrokerError
+        There is no broker.
+    """
     names = list(topics)
     with _admin_client(connection) as admin:
         if there := list(_described(admin, names)):

@@ -159,30 +159,69 @@ def _figure(verdicts: pd.DataFrame, *panels: str, **options: Any) -> Chart:
 
 
 def clicks_per_second(verdicts: pd.DataFrame) -> Chart:
-    """Clicks per second, the flagged ones on top. The title has the flagged share, the hover each bar's."""
+    """Clicks per second, the flagged ones on top. The title has the flagged share, the hover each bar's.
+
+    Parameters
+    ----------
+    verdicts
+        As a feed gives them.
+    """
     return _figure(verdicts, "rates")
 
 
 def session_timeline(verdicts: pd.DataFrame, sessions: int = 20) -> Chart:
-    """Every click of the `sessions` most flagged sessions on its row; flagged ones are strong diamonds."""
+    """Every click of the most flagged sessions, each session on its row; flagged clicks are strong diamonds.
+
+    Parameters
+    ----------
+    verdicts
+        As a feed gives them.
+    sessions
+        How many of them.
+    """
     return _figure(verdicts, "timeline", sessions=sessions)
 
 
 def top_sessions(verdicts: pd.DataFrame, n: int = 15) -> Chart:
-    """The `n` sessions with the most flagged clicks."""
+    """The sessions with the most flagged clicks.
+
+    Parameters
+    ----------
+    verdicts
+        As a feed gives them.
+    n
+        How many of them.
+    """
     return _figure(verdicts, "top", n=n)
 
 
 def latency(verdicts: pd.DataFrame) -> Chart:
-    """From click (event time) to verdict (Kafka timestamp) in ms: p50 and p99 by second, on a log scale."""
+    """From click (event time) to verdict (Kafka timestamp) in ms: p50 and p99 by second, on a log scale.
+
+    Parameters
+    ----------
+    verdicts
+        As a feed gives them.
+    """
     return _figure(verdicts, "latency")
 
 
 def click_windows(ts_us: ArrayLike, rule: Rule) -> Chart:
     """The windows of a few clicks of one session on one URL: what lies in each, and which clicks are flagged.
 
-    A row a click, its window as a bar and the clicks in it as points. ts_us: whole microseconds, rising; they are shown
-    as seconds. Raises ClickError when they are not.
+    A row a click, its window as a bar and the clicks in it as points.
+
+    Parameters
+    ----------
+    ts_us
+        Event times in whole microseconds, rising. They are shown as seconds.
+    rule
+        The rule to judge by.
+
+    Raises
+    ------
+    ClickError
+        The times are not whole, or do not rise.
     """
     times = np.asarray(ts_us)
     first, last = window_bounds(np.zeros(len(times), np.int64), times, rule)
@@ -205,5 +244,13 @@ def click_windows(ts_us: ArrayLike, rule: Rule) -> Chart:
 
 
 def overview(verdicts: pd.DataFrame, sessions: int = 20, n: int = 15) -> Chart:
-    """All four in one figure: what the live chart shows."""
+    """All four in one figure: what the live chart shows.
+
+    Parameters
+    ----------
+    verdicts
+        As a feed gives them.
+    sessions, n
+        As `session_timeline` and `top_sessions` have them.
+    """
     return _figure(verdicts, *OVERVIEW, sessions=sessions, n=n)

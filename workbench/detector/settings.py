@@ -66,7 +66,7 @@ class DetectorSettings:
     DetectorError
         `starting` or `on_lost_clicks` is none of the words that it may be.
     RuleError
-        `checkpoint_every` is not from 5 seconds to an hour.
+        `rule` is none, or `checkpoint_every` is not from 5 seconds to an hour.
     """
 
     rule: Rule
@@ -81,6 +81,8 @@ class DetectorSettings:
     on_lost_clicks: Literal["fail", "go_on"] = "fail"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.rule, Rule):
+            raise RuleError(f"a detector judges by a rule: got {self.rule!r}. Fix: Rule('10s', threshold=3)")
         if self.starting not in ("latest", "earliest"):
             raise DetectorError(f'starting must be "latest" or "earliest": got {self.starting!r}')
         if self.on_lost_clicks not in ("fail", "go_on"):

@@ -14,7 +14,7 @@ import pandas as pd
 from workbench.charts import figures
 from workbench.charts.data import View
 from workbench.charts.widget import Chart
-from workbench.clicks.order import ClickOrder
+from workbench.clicks.order import ClickOrder, order
 from workbench.rule import Rule
 from workbench.tuning.style import PANELS, PLACES
 from workbench.tuning.surface import Surface
@@ -28,32 +28,82 @@ _SESSIONS_SHOWN: Final = 12
 def heat_map(surface: Surface, chosen: Rule, metric: str | None = None, current: Rule | None = None) -> Chart:
     """One number of every window and threshold, with the chosen rule marked.
 
-    metric: one of style.METRICS; None takes F1 with labels and the share of flagged clicks without. Raises
-    RuleError for another one, or one that takes labels when there are none.
+    Parameters
+    ----------
+    surface
+        What the rules flag.
+    chosen, current
+        The rules to mark.
+    metric
+        One of `style.METRICS`; None takes F1 with labels and the share of flagged clicks without.
+
+    Raises
+    ------
+    RuleError
+        Another metric, or one that takes labels where there are none; a chosen rule that is not on the grid.
     """
     return _figure({"heat": heat_view(surface, chosen, metric, current)})
 
 
 def tradeoff(surface: Surface, chosen: Rule, current: Rule | None = None) -> Chart:
-    """Precision against recall, one curve a threshold as the window grows; without labels flagged clicks by window."""
+    """Precision against recall, one curve a threshold as the window grows; without labels flagged clicks by window.
+
+    Parameters
+    ----------
+    surface
+        What the rules flag.
+    chosen, current
+        The rules to mark.
+    """
     return _figure({"tradeoff": tradeoff_view(surface, chosen, current)})
 
 
-def gap_distribution(clicks: ClickOrder, chosen: Rule) -> Chart:
-    """How long before each click the (threshold − 1)-th one before it lies, by label: what a window cuts through."""
-    return _figure({"gaps": gaps_view(clicks, chosen)})
+def gap_distribution(clicks: pd.DataFrame | ClickOrder, chosen: Rule) -> Chart:
+    """How long before each click the (threshold − 1)-th one before it lies, by label: what a window cuts through.
+
+    Parameters
+    ----------
+    clicks
+        As `surface` takes them.
+    chosen
+        The rule whose threshold and window are shown.
+    """
+    return _figure({"gaps": gaps_view(order(clicks), chosen)})
 
 
 def changed_sessions(changes: pd.DataFrame, sessions: int = _SESSIONS_SHOWN) -> Chart:
-    """The sessions of `surface.changes` with most flagged clicks, newly flagged or no longer."""
+    """The sessions with most flagged clicks that only one of two rules flags, newly flagged or no longer.
+
+    Parameters
+    ----------
+    changes
+        As `changes` gives them.
+    sessions
+        How many of them.
+    """
     return _figure({"changes": changes_view(changes, sessions)})
 
 
 def overview(
-    surface: Surface, clicks: ClickOrder, changes: pd.DataFrame, chosen: Rule, current: Rule, metric: str | None = None
+    surface: Surface,
+    clicks: pd.DataFrame | ClickOrder,
+    changes: pd.DataFrame,
+    chosen: Rule,
+    current: Rule,
+    metric: str | None = None,
 ) -> Chart:
-    """All four in one figure: what the board shows."""
-    return _figure(views(surface, clicks, changes, chosen, current, metric))
+    """All four in one figure: what the board shows.
+
+    Parameters
+    ----------
+    surface, chosen, current, metric
+        As `heat_map` takes them.
+    clicks
+        As `surface` takes them.
+    changes
+        What `changes` gives of them and the two rules.
+    """
+    return _figure(views(surface, order(clicks), changes, chosen, current, metric))
 
 
 def views(

@@ -115,15 +115,27 @@ def evaluate(clicks: pd.DataFrame, verdicts: pd.DataFrame, bots: Collection[str]
 def latency(verdicts: pd.DataFrame, skip: timedelta | str = "0s") -> Latency:
     """The median and the 99th percentile of click → verdict, without the first `skip` of event time.
 
-    verdicts: columns ts, latency_ms and revised. Revised verdicts are left out: they measure how late another click
-    came, not the detector.
+    Parameters
+    ----------
+    verdicts
+        Columns ts, latency_ms and revised. Revised verdicts are left out: they measure how late another click came, not
+        the detector.
+    skip
+        How much of the beginning to leave out, in event time.
 
+    Raises
+    ------
+    VerdictError
+        A column is missing.
+    RuleError
+        `skip` is no duration.
+
+    Examples
+    --------
     >>> ts = pd.to_datetime(range(0, 20), unit="s", utc=True)
     >>> verdicts = pd.DataFrame({"ts": ts, "latency_ms": [900.0] * 10 + [12.0] * 10, "revised": False})
     >>> latency(verdicts, skip="10s")
     Latency(clicks=10, p50_ms=12.0, p99_ms=12.0)
-
-    Raises VerdictError when a column is missing, RuleError when `skip` is no duration.
     """
     _require(verdicts, ("ts", "latency_ms", "revised"), "verdicts", VerdictError)
     late_enough = verdicts["ts"] >= verdicts["ts"].min() + duration(skip)

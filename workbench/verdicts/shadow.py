@@ -91,8 +91,19 @@ class Shadow:
 
 
 def compare(verdicts: pd.DataFrame, challenger: Rule, champion: Rule | None = None) -> pd.DataFrame:
-    """Add the columns `champion` and `challenger` (bool) to a frame of verdicts, one row a click, in any order.
+    """Add the columns `champion` and `challenger` (bool) to a frame of verdicts: whether each flags the click.
 
+    Parameters
+    ----------
+    verdicts
+        One row a click, in any order. Columns session_id, url, ts and fraud; others are carried along.
+    challenger
+        The rule on trial.
+    champion
+        The rule to compare it with; None takes the verdicts as they were given.
+
+    Examples
+    --------
     >>> ts = pd.to_datetime([1, 2, 9], unit="s", utc=True).astype("datetime64[us, UTC]")
     >>> verdicts = pd.DataFrame({"session_id": "s1", "url": "/ad", "ts": ts, "fraud": [False, False, True]})
     >>> compare(verdicts, Rule("10s", threshold=2))[["champion", "challenger"]]

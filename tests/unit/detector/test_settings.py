@@ -37,6 +37,11 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_looked_for(
         detect(Rule(), CONNECTION, **wrong)  # no broker is there
 
 
+def test_what_is_no_rule_is_refused_before_anything_is_looked_for() -> None:
+    with pytest.raises(RuleError, match=r"judges by a rule: got '3-in-10s'\. Fix: Rule\('10s', threshold=3\)"):
+        detect("3-in-10s", CONNECTION)  # type: ignore[arg-type]
+
+
 def test_the_bounds_themselves_may_be() -> None:
     for seconds in (5, 3600):
         assert settings(checkpoint_every=timedelta(seconds=seconds)).checkpoint_every.seconds == seconds

@@ -97,6 +97,15 @@ def test_gained_and_lost_sessions_are_both_shown_the_largest_first(clicks: Click
     assert "Both rules flag the same" in words(tuning_charts.changed_sessions(changes(clicks, NOW, NOW)))
 
 
+def test_clicks_that_are_not_sorted_yet_give_the_same_charts(found: Surface) -> None:
+    frame = Traffic(rate=20, duration="60s", seed=4).clicks(START)
+    changed = changes(frame, NOW, CHOSEN)
+    gaps = [tuning_charts.gap_distribution(clicks, CHOSEN) for clicks in (frame, order(frame))]
+    overviews = [tuning_charts.overview(found, clicks, changed, CHOSEN, NOW) for clicks in (frame, order(frame))]
+    for one, other in (gaps, overviews):
+        assert one.to_json() == other.to_json()
+
+
 def test_without_labels_the_charts_are_of_sensitivity_and_say_so(clicks: ClickOrder) -> None:
     bare = order(clicks.frame.drop(columns="label"))
     found = surface(bare, WINDOWS, THRESHOLDS)
