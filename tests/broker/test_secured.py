@@ -1,6 +1,6 @@
 """TLS and logins against a broker that has them: every way in, and each wrong one in one line that names the fix.
 
-Short sibling: tests/broker/test_connection.py
+Short sibling: tests/unit/broker/test_diagnosis.py
 """
 
 from __future__ import annotations

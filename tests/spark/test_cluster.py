@@ -1,6 +1,6 @@
 """The detector on a Spark cluster: a master and two workers of four slots each, in processes of their own.
 
-Short sibling: tests/spark/test_detector.py
+Short sibling: tests/unit/spark/test_cluster.py
 """
 
 from __future__ import annotations

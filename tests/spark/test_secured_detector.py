@@ -2,7 +2,7 @@
 
 Spark shows and logs as much as it can here: its web pages are on, and its log tells everything from INFO on.
 
-Short sibling: tests/spark/test_detector.py
+Short sibling: tests/unit/broker/test_redaction.py
 """
 
 from __future__ import annotations
