@@ -270,6 +270,8 @@ def _distinct_to_pandas(texts: pd.Series[Any]) -> pd.Series[Any]:
 
 def require_clicks(clicks: pd.DataFrame) -> None:
     """Raise ClickError unless the columns that identify a click are there and full, and ts has a time zone."""
+    if not isinstance(clicks, pd.DataFrame):
+        raise ClickError(f"clicks are a DataFrame: got {type(clicks).__name__}. Fix: give its `clicks`, if it has any")
     missing = [name for name in _IDENTITY if name not in clicks.columns]
     if missing:
         raise ClickError(f"clicks lack the column {missing[0]!r}: got {list(map(str, clicks.columns))}")

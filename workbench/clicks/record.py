@@ -177,6 +177,8 @@ def check(clicks: pd.DataFrame) -> pd.DataFrame:
 
     Raises ClickError naming the column that is missing, doubled, of another type, or has an empty cell.
     """
+    if not isinstance(clicks, pd.DataFrame):
+        raise ClickError(f"clicks are a DataFrame: got {type(clicks).__name__}. Fix: give its `clicks`, if it has any")
     for name in FIELDS:
         if name not in clicks.columns:
             raise ClickError(f"clicks lack the column {name!r}: got {list(map(str, clicks.columns))}")

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import runpy
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from workbench.clicks import files as readers
 from workbench.clicks import tables
 from workbench.clicks.files import SAMPLE_LOG, Recording, read
+from workbench.clicks.order import order
 from workbench.clicks.record import FIELDS, check, frame, parse, records
 from workbench.errors import ClickError, RuleError
 from workbench.rule import Rule, judge
@@ -409,3 +411,11 @@ def test_the_sample_holds_what_it_is_meant_to_show() -> None:
     assert 0.05 < judged["fraud"].mean() < 0.3
     assert judged.loc[judged["fraud"], "session_id"].nunique() > 5
     assert json.dumps(judged["user_agent"].unique().tolist()).count("Kiosk") == 1
+
+
+@pytest.mark.parametrize("take", [check, order, lambda clicks: judge(clicks, Rule())], ids=["send", "tune", "judge"])
+def test_what_is_wanted_of_a_recording_is_its_clicks_and_the_error_says_so(take: Callable[[Any], object]) -> None:
+    recording = read(SAMPLE_LOG)
+    with pytest.raises(ClickError, match=r"a DataFrame: got Recording\. Fix: give its `clicks`"):
+        take(recording)
+    take(recording.clicks)
