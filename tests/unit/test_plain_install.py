@@ -1,4 +1,7 @@
-"""The core, installed into a plain environment: clicks are read and rules are tried; what an extra brings is named."""
+"""The core, installed into a plain environment: clicks are read and rules are tried; what an extra brings is named.
+
+Short sibling: tests/unit/test_setup.py
+"""
 
 from __future__ import annotations
 
