@@ -13,7 +13,7 @@ from rig import oracle, private_broker
 
 from workbench.broker import sender
 from workbench.broker.topics import Connection, Topics, ensure_topics
-from workbench.clicks import files as readers
+from workbench.clicks.files import SAMPLE_LOG, read
 from workbench.detector.handle import detect
 from workbench.rule import Rule
 
@@ -33,7 +33,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--clicks", type=int, default=200_000)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--log", default=readers.SAMPLE_LOG)
+    options.add_argument("--log", default=SAMPLE_LOG)
     asked = options.parse_args()
     with private_broker() as connection:
         begin = datetime.now(UTC) - timedelta(seconds=asked.clicks / 2000 + 5)
@@ -45,7 +45,7 @@ def main() -> None:
         oracle.send(connection.bootstrap, hostile.clicks, records)
         judge(connection, hostile)
 
-        recording = readers.read(asked.log)
+        recording = read(asked.log)
         print(f"recorded log: {recording}")
         logged = Topics("logged", "logged-verdicts", "logged-dead-letters")
         ensure_topics(connection, logged)

@@ -20,8 +20,8 @@ import psutil
 
 from workbench.clicks.traffic import Traffic
 from workbench.spark.session import stop_spark
-from workbench.tuning import on_spark as tuning_spark
-from workbench.tuning import surface as tuning
+from workbench.tuning import on_spark
+from workbench.tuning.surface import surface
 
 PART = 1_000_000
 
@@ -51,7 +51,7 @@ def main() -> None:
         expected = np.zeros((3, len(windows), len(thresholds)), np.int64)
         for number in range(asked.clicks // PART):
             part = Traffic(500, f"{PART / 500}s", seed=number).clicks(datetime(2026, 1, 2, tzinfo=UTC))
-            one = tuning.surface(part, windows, thresholds)
+            one = surface(part, windows, thresholds)
             assert one.hits is not None
             expected += (one.flagged_clicks, one.flagged_sessions, one.hits)
             part.to_parquet(folder / f"{number}.parquet")
@@ -63,7 +63,7 @@ def main() -> None:
         try:
             for label in ("with Spark's start", "again"):
                 begin = time.monotonic()
-                found = tuning_spark.surface(folder, windows, thresholds, progress=False)
+                found = on_spark.surface(folder, windows, thresholds, progress=False)
                 seconds = time.monotonic() - begin
                 assert found.hits is not None
                 answer = np.stack([found.flagged_clicks, found.flagged_sessions, found.hits])

@@ -22,7 +22,7 @@ def quote(value: object) -> str:
     return _short.repr(value)
 
 
-def first_line(said: object, limit: int = 300) -> str:
+def first_line(message: object, limit: int = 300) -> str:
     r"""What an error or a text says in its first line that is not blank, cut at `limit` characters.
 
     An error of Spark's goes on with the stack trace of Java. One that says nothing is named by its type.
@@ -30,9 +30,9 @@ def first_line(said: object, limit: int = 300) -> str:
     >>> first_line("\n  it failed \n\tat java.lang.Thread.run"), first_line(TimeoutError()), first_line("")
     ('it failed', 'TimeoutError', '')
     """
-    line = next((line for line in map(str.strip, str(said).splitlines()) if line), "")
-    if not line and isinstance(said, BaseException):
-        return type(said).__name__
+    line = next((line for line in map(str.strip, str(message).splitlines()) if line), "")
+    if not line and isinstance(message, BaseException):
+        return type(message).__name__
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 

@@ -402,12 +402,12 @@ def work(text):
 PRINT_ALL = """
 from pathlib import Path
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from workbench.reports import page as report_page
+from workbench.reports.page import to_html
 
 def work(text):
     outputs = [new_output("display_data", data={kind: text}) for kind in ("text/html", "text/plain")]
     outputs += [new_output("stream", name=name, text=text) for name in ("stdout", "stderr")]
-    report_page.to_html(new_notebook(cells=[new_code_cell("x", outputs=outputs)]), Path(sys.argv[1]), "title")
+    to_html(new_notebook(cells=[new_code_cell("x", outputs=outputs)]), Path(sys.argv[1]), "title")
 """
 # The watch ends the process wherever it is, in the middle of an expression too, and says where that was.
 WATCHED = """

@@ -15,15 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from workbench.clicks import files as readers
+from workbench.clicks.files import read
 from workbench.clicks.gaps import tally_batches
 from workbench.clicks.order import order
 from workbench.clicks.traffic import Traffic
 from workbench.errors import ClickError
 from workbench.rule import Rule
-from workbench.tuning import on_spark as tuning_spark
-from workbench.tuning import surface as tuning
-from workbench.tuning.surface import Cost, Surface
+from workbench.tuning import on_spark
+from workbench.tuning.surface import Cost, Surface, surface
 
 WINDOWS = ["1s", "2s", "5s", "10s", "40s", "2m"]
 THRESHOLDS = [1, 2, 3, 4, 7, 20]
@@ -57,11 +56,11 @@ def test_parquet_larger_than_a_batch_equals_the_surface_in_memory(
     for number, part in enumerate(np.array_split(np.arange(len(clicks)), 3)):
         clicks.iloc[part].to_parquet(folder / f"{number}.parquet")
     cost = Cost(2, 0.5)
-    expected = tuning.surface(clicks, WINDOWS, THRESHOLDS, cost=cost)
+    expected = surface(clicks, WINDOWS, THRESHOLDS, cost=cost)
     small = "spark.sql.execution.arrow.maxRecordsPerBatch"
     spark.conf.set(small, 50)  # so that sessions and moments lie across many batches
     try:
-        found = tuning_spark.surface(folder, WINDOWS, THRESHOLDS, cost=cost, spark=spark, progress=False)
+        found = on_spark.surface(folder, WINDOWS, THRESHOLDS, cost=cost, spark=spark, progress=False)
     finally:
         spark.conf.unset(small)
     same(found, expected)
@@ -87,9 +86,9 @@ def test_csv_is_read_as_readers_read_it_and_bad_rows_are_counted(
     path = tmp_path / "clicks.csv.gz"
     path.write_bytes(gzip.compress(text.encode()))
     mapping = {"session_id": "visitor"}
-    recording = readers.read(path, mapping=mapping)
-    found = tuning_spark.surface(path, WINDOWS, THRESHOLDS, mapping=mapping, spark=spark, progress=False)
-    same(found, tuning.surface(recording.clicks, WINDOWS, THRESHOLDS))
+    recording = read(path, mapping=mapping)
+    found = on_spark.surface(path, WINDOWS, THRESHOLDS, mapping=mapping, spark=spark, progress=False)
+    same(found, surface(recording.clicks, WINDOWS, THRESHOLDS))
     assert found.rejected == len(recording.rejected) == 4
 
 
@@ -100,8 +99,8 @@ def test_clicks_without_labels_or_ids_and_an_empty_file(
     path = tmp_path / "bare.parquet"
     for bare in (clicks[["session_id", "url", "ts"]], clicks[["session_id", "url", "ts"]].iloc[:0]):
         bare.to_parquet(path)
-        found = tuning_spark.surface(path, WINDOWS, THRESHOLDS, spark=spark, progress=False)
-        same(found, tuning.surface(readers.read(path).clicks, WINDOWS, THRESHOLDS))
+        found = on_spark.surface(path, WINDOWS, THRESHOLDS, spark=spark, progress=False)
+        same(found, surface(read(path).clicks, WINDOWS, THRESHOLDS))
         assert not found.labelled
 
 
@@ -110,13 +109,13 @@ def test_what_spark_cannot_read_is_said_in_one_line(spark: SparkSession, clicks:
     path = tmp_path / "clicks.parquet"
     clicks.assign(label=clicks["label"].where(clicks.index % 2 == 0)).to_parquet(path)
     with pytest.raises(ClickError, match=r"of 13,200 clicks have no label"):
-        tuning_spark.surface(path, WINDOWS, THRESHOLDS, spark=spark, progress=False)
+        on_spark.surface(path, WINDOWS, THRESHOLDS, spark=spark, progress=False)
     with pytest.raises(ClickError, match="no column 'visitor' for session_id"):
-        tuning_spark.surface(path, ["1s"], [2], mapping={"session_id": "visitor"}, spark=spark, progress=False)
+        on_spark.surface(path, ["1s"], [2], mapping={"session_id": "visitor"}, spark=spark, progress=False)
     with pytest.raises(ClickError, match="cannot read"):
-        tuning_spark.surface(tmp_path / "none.parquet", ["1s"], [2], spark=spark, progress=False)
+        on_spark.surface(tmp_path / "none.parquet", ["1s"], [2], spark=spark, progress=False)
     with pytest.raises(ClickError, match="cannot tell the format"):
-        tuning_spark.surface("clicks.log", ["1s"], [2], spark=spark, progress=False)
+        on_spark.surface("clicks.log", ["1s"], [2], spark=spark, progress=False)
 
 
 @settings(deadline=None, max_examples=40)
@@ -139,7 +138,7 @@ def test_batches_of_any_size_add_up(seed: int, rows: int) -> None:
     batches = pa.Table.from_pandas(moments, preserve_index=False).combine_chunks().to_batches(rows)
     windows, thresholds = [Rule(w).window_us for w in WINDOWS], THRESHOLDS
     (answer,) = tally_batches(iter_of(batches), windows, thresholds)
-    expected = tuning.surface(order(frame), WINDOWS, thresholds)
+    expected = surface(order(frame), WINDOWS, thresholds)
     flagged, sessions = (answer.column(name).to_numpy() for name in ("flagged", "sessions"))
     assert (flagged[0], sessions[0]) == (n, frame["session_id"].nunique())
     assert flagged[1:].tolist() == expected.flagged_clicks.ravel().tolist()

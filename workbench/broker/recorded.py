@@ -31,9 +31,20 @@ _REJECTED_COLUMNS: Final = ["partition", "offset", "reason"]
 class TopicClicks:
     """What was read from a topic: records == len(clicks) + invalid + ticks.
 
-    clicks: a frame of clicks sorted by ts, redelivered ones as often as they are there. invalid: how many records are
-    no clicks. rejected: the first 1,000 of those, with the columns partition, offset and reason. ticks: records that
-    only keep the watermark moving. older: records before the first that was read, left out by `limit` or `since`.
+    Attributes
+    ----------
+    clicks : DataFrame
+        A frame of clicks sorted by ts, redelivered ones as often as they are there.
+    records : int
+        Records that were read.
+    invalid : int
+        How many of them are no clicks.
+    rejected : DataFrame
+        The first 1,000 of those. Columns partition, offset and reason.
+    ticks : int
+        Records that only keep the watermark moving.
+    older : int
+        Records before the first that was read, left out by `limit` or `since`.
     """
 
     clicks: pd.DataFrame
@@ -44,8 +55,8 @@ class TopicClicks:
     older: int
 
     def __str__(self) -> str:
-        told = f"{self.records:,} records: {len(self.clicks):,} clicks, {self.invalid:,} invalid, {self.ticks:,} ticks"
-        return told + (f"; {self.older:,} older ones left out" if self.older else "")
+        text = f"{self.records:,} records: {len(self.clicks):,} clicks, {self.invalid:,} invalid, {self.ticks:,} ticks"
+        return text + (f"; {self.older:,} older ones left out" if self.older else "")
 
 
 def read_topic(
@@ -55,7 +66,7 @@ def read_topic(
     since: datetime | timedelta | str | None = None,
     until: datetime | None = None,
     limit: int | None = MOST_RECORDS,
-    progress: bool = True,
+    progress: bool = False,
 ) -> TopicClicks:
     """Read the clicks that a topic holds at the call.
 

@@ -138,11 +138,18 @@ class LiveChart:
         if handle is not None:  # None outside of IPython, where there is nothing to show it on
             self._handles.append(handle)
 
-    def run(self, seconds: float, *, progress: bool = True) -> None:
+    def run(self, seconds: float, *, progress: bool = False) -> None:
         """Keep the cell busy for `seconds` while the chart moves, then `stop()`.
 
         Shows the chart first unless it is shown already. An interrupt ends it early, with the static figure
         in place, and goes on as `KeyboardInterrupt`. An error of the updater ends it too and is raised.
+
+        Parameters
+        ----------
+        seconds
+            How long.
+        progress
+            Show a bar of the seconds below the chart.
         """
         if not self._handles:
             self.show()

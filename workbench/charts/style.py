@@ -26,6 +26,7 @@ __all__ = [
     "TIME",
     "Panel",
     "Place",
+    "trace",
 ]
 
 CONFIG: Final[dict[str, Any]] = {
@@ -112,20 +113,21 @@ class Panel:
     yaxis: Mapping[str, Any]
 
 
-def _named(name: str, **properties: Any) -> dict[str, Any]:
+def trace(name: str, **properties: Any) -> dict[str, Any]:
+    """The properties of a trace that goes by this name, in the legend too."""
     return {"name": name, "legendgroup": name, "showlegend": True, **properties}
 
 
 # Unseen: holds a time axis to the whole span, so that one nobody touched slides by itself.
-_SPAN: Final = _named(
+_SPAN: Final = trace(
     "span", type="scatter", mode="lines", line={"width": 0}, hoverinfo="skip", showlegend=False, y=[1, 1]
 )
 
 PANELS: Final[dict[str, Panel]] = {
     "rates": Panel(
         traces={
-            "good": _named("not flagged", type="bar", marker={"color": GOOD}, hovertemplate=_RATE),
-            "flagged": _named("flagged", type="bar", marker={"color": FLAGGED}, hovertemplate=_RATE),
+            "good": trace("not flagged", type="bar", marker={"color": GOOD}, hovertemplate=_RATE),
+            "flagged": trace("flagged", type="bar", marker={"color": FLAGGED}, hovertemplate=_RATE),
             "span": {**_SPAN, "y": [0, 0]},  # a log of days has far less than one click a second
         },
         xaxis=TIME,
@@ -133,7 +135,7 @@ PANELS: Final[dict[str, Panel]] = {
     ),
     "latency": Panel(
         traces={
-            "p50": _named(
+            "p50": trace(
                 "p50",
                 type="scatter",
                 mode="lines+markers",
@@ -141,7 +143,7 @@ PANELS: Final[dict[str, Panel]] = {
                 marker={"size": 3},
                 hovertemplate=_LATENCY,
             ),
-            "p99": _named(
+            "p99": trace(
                 "p99",
                 type="scatter",
                 mode="lines+markers",
@@ -157,14 +159,14 @@ PANELS: Final[dict[str, Panel]] = {
     ),
     "timeline": Panel(
         traces={
-            "good": _named(
+            "good": trace(
                 "not flagged",
                 type="scatter",
                 mode="markers",
                 hovertemplate=_HOVER,
                 marker={"color": "#8FA6BD", "size": 6},
             ),
-            "flagged": _named(
+            "flagged": trace(
                 "flagged",
                 type="scatter",
                 mode="markers",
@@ -178,16 +180,16 @@ PANELS: Final[dict[str, Panel]] = {
     ),
     "top": Panel(
         traces={
-            "flagged": _named("flagged", type="bar", orientation="h", marker={"color": FLAGGED}, hovertemplate=_HOVER),
-            "good": _named("not flagged", type="bar", orientation="h", marker={"color": GOOD}, hovertemplate=_HOVER),
+            "flagged": trace("flagged", type="bar", orientation="h", marker={"color": FLAGGED}, hovertemplate=_HOVER),
+            "good": trace("not flagged", type="bar", orientation="h", marker={"color": GOOD}, hovertemplate=_HOVER),
         },
         xaxis={"rangemode": "tozero", "title": {"text": "clicks"}, "nticks": 6},
         yaxis={"fixedrange": True, "showgrid": False},
     ),
     "shadow": Panel(
         traces={
-            "challenger": _named("challenger only", type="bar", marker={"color": P50}, hovertemplate=_ONLY),
-            "champion": _named("running rule only", type="bar", marker={"color": P99}, hovertemplate=_ONLY),
+            "challenger": trace("challenger only", type="bar", marker={"color": P50}, hovertemplate=_ONLY),
+            "champion": trace("running rule only", type="bar", marker={"color": P99}, hovertemplate=_ONLY),
             "span": {**_SPAN, "y": [0, 0]},
         },
         xaxis=TIME,

@@ -184,7 +184,7 @@ def _widget(package: str, extension: str | None) -> Check:
 
 def _broker(environ: Mapping[str, str], brokers: str | None) -> Iterator[Check]:
     if brokers_named(environ, brokers) or environ.get(SECURITY_VARIABLE, "").strip():
-        how = f"named by {'--brokers' if brokers else BROKERS_VARIABLE}"
+        how = "the one you named" if brokers else f"named by {BROKERS_VARIABLE}"
         yield _attempt("broker", lambda: _answers(Connection.from_env(environ, brokers=brokers), how))
         return
     status = EmbeddedBroker().status()

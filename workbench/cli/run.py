@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
             "seed": args.seed,
         }
         say(f"Running {_NOTEBOOK}: {args.seconds} s of live traffic, {args.rate} clicks a second …")
-        write_report(notebook, parameters, out, "Click fraud, caught live")
+        write_report(notebook, parameters, out, "Click fraud, caught live", progress=True)
     found = summary(out.with_suffix(".ipynb"))
     print(describe(found, out))
     faults = [f"{found[name]:,} {text}" for name, text in _FAULTS.items() if found[name]]

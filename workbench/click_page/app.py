@@ -157,7 +157,7 @@ def _record(session_id: str, made: VisitClick) -> Click:
 def _stream(visits: Visits, session_id: str, gone: Callable[[], bool]) -> Iterator[str]:
     """Server-sent events: first all that is known of the last clicks, then each change."""
     seen, begin = 0, time.monotonic()
-    said = begin
+    written = begin
     yield "retry: 3000\n\n"
     while not gone() and (now := time.monotonic()) - begin < _STREAM_S:
         news = visits.news(session_id, seen, _LOOK_EVERY_S)
@@ -165,8 +165,8 @@ def _stream(visits: Visits, session_id: str, gone: Callable[[], bool]) -> Iterat
             return
         fresh, seen = news
         if fresh:
-            said = now
+            written = now
             yield f"data: {json.dumps(fresh)}\n\n"
-        elif now - said > _SAY_SOMETHING_EVERY_S:  # a line that is dead shows only when something is written to it
-            said = now
+        elif now - written > _SAY_SOMETHING_EVERY_S:  # a line that is dead shows only when something is written to it
+            written = now
             yield ": \n\n"

@@ -36,11 +36,11 @@ def install(app: Flask, rates: Rates, names: Iterable[str]) -> None:
     names: the hosts that it may be called by, beside localhost and IP addresses; what else a browser calls it was
     made to lead here by a stranger's DNS.
     """
-    known = {"localhost", *(name.lower().rstrip(".") for name in names)}
+    hosts = {"localhost", *(name.lower().rstrip(".") for name in names)}
 
     @app.before_request
     def refuse() -> None:
-        if not _is_known(request.host, known):
+        if not _may_be_called(request.host, hosts):
             abort(400, "this page is not called by that name")
         if wait := rates.request(address()):
             abort(429, "too many requests from your address", retry_after=wait)
@@ -57,7 +57,7 @@ def install(app: Flask, rates: Rates, names: Iterable[str]) -> None:
         return response
 
     @app.errorhandler(HTTPException)
-    def say(error: HTTPException) -> Response:
+    def as_json(error: HTTPException) -> Response:
         answer = Response(json.dumps({"error": error.description}), error.code, mimetype="application/json")
         kept = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
         answer.headers.extend(kept)
@@ -77,7 +77,7 @@ def ip() -> str | None:
         return None
 
 
-def _is_known(host: str, names: set[str]) -> bool:
+def _may_be_called(host: str, names: set[str]) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

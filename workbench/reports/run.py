@@ -33,7 +33,12 @@ _FILES: Final = ("source", "evidence_file")
 class Report:
     """A report that was written.
 
-    path: the HTML file. figures: the findings in numbers, as `findings.Findings.figures` gives them.
+    Attributes
+    ----------
+    path : Path
+        The HTML file.
+    figures : mapping
+        The findings in numbers, as `findings.Findings.figures` gives them.
     """
 
     path: Path
@@ -141,10 +146,26 @@ def find_notebook(name: str) -> Path:
     return path
 
 
-def run_notebook(path: Path | str, parameters: Mapping[str, Any], output: Path | str, *, progress: bool = True) -> Path:
-    """Run a notebook with papermill, in the notebook's folder, and keep it with its outputs in `output`.
+def run_notebook(
+    path: Path | str, parameters: Mapping[str, Any], output: Path | str, *, progress: bool = False
+) -> Path:
+    """Run a notebook with papermill, in the notebook's folder, and keep it with its outputs.
 
-    Parameters are checked against the cell tagged "parameters" before a kernel starts.
+    Parameters
+    ----------
+    path
+        The notebook.
+    parameters
+        Name → value. They are checked against the cell tagged "parameters" before a kernel starts.
+    output
+        Where to keep the run. Its folder is made where there is none.
+    progress
+        Show a bar on stderr.
+
+    Returns
+    -------
+    Path
+        `output`, absolute.
 
     Raises
     ------
@@ -188,11 +209,30 @@ def write_report(
     *,
     executed: Path | str | None = None,
     code: bool = True,
-    progress: bool = True,
+    progress: bool = False,
 ) -> Path:
-    """`run_notebook`, then `page.to_html`. The executed notebook is kept in `executed`, else beside `out` as .ipynb.
+    """`run_notebook`, then `to_html`. When the run fails the report is written all the same, and says so at the top.
 
-    When the run fails the report is written all the same, says so at the top, and ReportError is raised.
+    Parameters
+    ----------
+    path, parameters
+        As `run_notebook` takes them.
+    out, title, code
+        As `to_html` takes them.
+    executed
+        Where to keep the executed notebook; None keeps it beside `out`, as .ipynb.
+    progress
+        Show a bar on stderr while the notebook runs.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    ReportError
+        As `run_notebook` does.
     """
     from workbench.reports.page import to_html
 
@@ -210,7 +250,20 @@ def write_report(
 def summary(executed: Path | str | NotebookNode) -> dict[str, Any]:
     """What the cell tagged "summary" put out as JSON (``IPython.display.JSON(...)``).
 
-    Raises ReportError when there is no such cell, or no JSON object in its outputs.
+    Parameters
+    ----------
+    executed
+        The notebook with its outputs: its path, or read already.
+
+    Returns
+    -------
+    dict
+        What `numbers` was given.
+
+    Raises
+    ------
+    ReportError
+        There is no such cell, or no JSON object in its outputs.
     """
     from workbench.reports.page import read_notebook
 

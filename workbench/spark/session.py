@@ -274,10 +274,10 @@ def _start(settings: dict[str, str]) -> SparkSession:
             SparkContext(conf=conf, gateway=gateway)
             return SparkSession.builder.getOrCreate()
         except (PySparkException, Py4JError, OSError) as error:
-            told = " ".join(str(error).split())[:200]  # now: the text of a Java exception is in its JVM
+            reason = " ".join(str(error).split())[:200]  # now: the text of a Java exception is in its JVM
             _end()
             raise SetupError(
-                f"Spark did not start with Java {java.version} ({told}). Its log: {log.name}. "
+                f"Spark did not start with Java {java.version} ({reason}). Its log: {log.name}. "
                 "Fix: `workbench doctor` checks Java, memory and the jars"
             ) from error
         finally:

@@ -52,7 +52,7 @@ def surface(
     mapping: Mapping[str, str] | None = None,
     spark: SparkSession | None = None,
     master: str | None = None,
-    progress: bool = True,
+    progress: bool = False,
 ) -> Surface:
     """Count what every window and threshold flags of the clicks in Parquet or CSV files.
 
@@ -69,11 +69,23 @@ def surface(
         Field of a click → column, as in `clicks.files.read`, and with the same ways to write ts.
     spark
         A session to run in; None starts one, on `master` or in this process with a slot for each core.
+    master
+        Where the session that is started runs, as Spark writes it.
+    progress
+        Show a bar on stderr.
 
-    Rows that cannot be read as clicks are counted in `Surface.rejected`. Where a repeated click has several labels,
-    fraud wins.
+    Returns
+    -------
+    Surface
+        Rows that cannot be read as clicks are counted in its `rejected`. Where a repeated click has several labels,
+        fraud wins.
 
-    Raises RuleError and ClickError as `surface.surface` does, SetupError when Spark does not start.
+    Raises
+    ------
+    RuleError, ClickError
+        As `surface.surface` does.
+    SetupError
+        Spark does not start.
     """
     spans, counts = grid(windows, thresholds)
     if spark is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workbench.charts.style import FLAGGED, GOOD, INK, P50, Panel, Place
+from workbench.charts.style import FLAGGED, GOOD, INK, P50, Panel, Place, trace
 
 __all__ = ["METRICS", "PANELS", "PLACES", "Metric"]
 
@@ -42,10 +42,6 @@ METRICS: Final[dict[str, Metric]] = {
 """The numbers a heat map can show, by the name they have in a Surface."""
 
 
-def _named(name: str, **properties: Any) -> dict[str, Any]:
-    return {"name": name, "legendgroup": name, "showlegend": True, **properties}
-
-
 # Rings, so that the colour of the cell below is seen; a white edge, so that the ring is seen on any.
 _CHOSEN: Final = {"symbol": "circle", "size": 15, "color": "rgba(0,0,0,0)", "line": {"width": 3, "color": INK}}
 _HALO: Final = {"symbol": "circle", "size": 18, "color": "rgba(0,0,0,0)", "line": {"width": 6, "color": "white"}}
@@ -53,16 +49,16 @@ _CURRENT: Final = {"symbol": "x-thin", "size": 10, "line": {"width": 2.5, "color
 
 
 def _points(name: str, marker: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    return _named(name, type="scatter", mode="markers", marker=marker, hovertemplate=_HOVER, **more)
+    return trace(name, type="scatter", mode="markers", marker=marker, hovertemplate=_HOVER, **more)
 
 
 def _bars(name: str, color: str) -> dict[str, Any]:
-    return _named(name, type="bar", orientation="h", marker={"color": color}, hovertemplate=_HOVER)
+    return trace(name, type="bar", orientation="h", marker={"color": color}, hovertemplate=_HOVER)
 
 
 def _area(name: str, color: str) -> dict[str, Any]:
     line = {"shape": "hv", "color": color, "width": 1.5}
-    return _named(name, type="scatter", mode="lines", line=line, fill="tozeroy", hovertemplate=_HOVER)
+    return trace(name, type="scatter", mode="lines", line=line, fill="tozeroy", hovertemplate=_HOVER)
 
 
 PANELS: Final[dict[str, Panel]] = {
@@ -86,7 +82,7 @@ PANELS: Final[dict[str, Panel]] = {
     ),
     "tradeoff": Panel(
         traces={
-            "others": _named(
+            "others": trace(
                 "other thresholds",
                 type="scatter",
                 mode="lines",
@@ -94,7 +90,7 @@ PANELS: Final[dict[str, Panel]] = {
                 showlegend=False,
                 hovertemplate=_HOVER,
             ),
-            "line": _named(
+            "line": trace(
                 "this threshold",
                 type="scatter",
                 mode="lines+markers",
@@ -113,7 +109,7 @@ PANELS: Final[dict[str, Panel]] = {
         traces={
             "good": _area("good clicks", GOOD),
             "fraud": _area("fraudulent clicks", FLAGGED),
-            "window": _named(
+            "window": trace(
                 "window",
                 type="scatter",
                 mode="lines",

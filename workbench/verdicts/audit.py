@@ -39,23 +39,57 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found. `str()` of it is a table to read; `ok` says whether all is as it must be."""
+    """What an audit found. `str()` of it is a table to read; `ok` says whether all is as it must be.
 
-    rules: dict[str, int]  # rule_id of the rule the clicks were judged by → its verdict records
-    clicks: int  # distinct clicks to be judged
-    verdicts: int  # verdict records
-    flagged: int  # clicks with a Yes
-    revised: int  # clicks whose verdict was revised to Yes
-    repeated: int  # verdict records that said again what was said
-    missing: int  # clicks without a verdict
-    wrong: int  # clicks with the other verdict
-    twice: int  # clicks judged before a hand-over and again after it
-    unexpected: int  # clicks with a verdict that are not on the topic, or could not be judged
-    unreadable: int  # verdict records that are none
-    lost: int  # records on the clicks topic that are no click and have no dead letter
-    refused: int  # readable clicks that were given up as malformed
-    dead_letters: dict[str, int] = field(default_factory=dict)  # by reason, each click record once
-    examples: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of what is amiss, a few each
+    Attributes
+    ----------
+    rules : dict
+        rule_id of the rule the clicks were judged by → its verdict records.
+    clicks : int
+        Distinct clicks to be judged.
+    verdicts : int
+        Verdict records.
+    flagged : int
+        Clicks with a Yes.
+    revised : int
+        Clicks whose verdict was revised to Yes.
+    repeated : int
+        Verdict records that said again what was said.
+    missing : int
+        Clicks without a verdict.
+    wrong : int
+        Clicks with the other verdict.
+    twice : int
+        Clicks judged before a hand-over and again after it.
+    unexpected : int
+        Clicks with a verdict that are not on the topic, or could not be judged.
+    unreadable : int
+        Verdict records that are none.
+    lost : int
+        Records on the clicks topic that are no click and have no dead letter.
+    refused : int
+        Readable clicks that were given up as malformed.
+    dead_letters : dict
+        Reason → dead letters, each click record once.
+    examples : dict
+        Fault → a few of what is amiss, as text.
+    """
+
+    rules: dict[str, int]
+    clicks: int
+    verdicts: int
+    flagged: int
+    revised: int
+    repeated: int
+    missing: int
+    wrong: int
+    twice: int
+    unexpected: int
+    unreadable: int
+    lost: int
+    refused: int
+    dead_letters: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -83,7 +117,7 @@ _FAULTS = ("missing", "wrong", "twice", "unexpected", "unreadable", "lost", "ref
 
 
 def audit(
-    connection: Connection, topics: Topics = Topics(), rule: Rule | None = None, *, progress: bool = True
+    connection: Connection, topics: Topics = Topics(), rule: Rule | None = None, *, progress: bool = False
 ) -> Audit:
     """Hold the verdicts on a topic against the rule.
 

@@ -16,8 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.clicks import files as readers
-from workbench.clicks import tables
+from workbench.clicks import files, tables
 from workbench.clicks.files import SAMPLE_LOG, Recording, read
 from workbench.clicks.order import order
 from workbench.clicks.record import FIELDS, check, frame, parse, records
@@ -285,7 +284,7 @@ def test_what_was_sent_can_be_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("chunk", [13, 500])
 def test_the_size_of_the_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     whole = read(SAMPLE_LOG)
-    monkeypatch.setattr(readers, "CHUNK_ROWS", chunk)
+    monkeypatch.setattr(files, "CHUNK_ROWS", chunk)
     in_chunks = read(SAMPLE_LOG)
     pd.testing.assert_frame_equal(in_chunks.clicks, whole.clicks)
     pd.testing.assert_frame_equal(in_chunks.rejected, whole.rejected)

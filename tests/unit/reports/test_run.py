@@ -10,8 +10,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from workbench.errors import ReportError
-from workbench.reports import run as report
 from workbench.reports.page import to_html
+from workbench.reports.run import run_notebook, summary, write_report
 from workbench.text import label
 
 TESTS = Path(__file__).parents[2]
@@ -88,14 +88,14 @@ def test_a_wrong_parameter_is_refused_with_the_right_ones_before_a_run(
     notebook: Callable[..., Path], tmp_path: Path, parameters: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ReportError, match=said):
-        report.run_notebook(notebook(), parameters, tmp_path / "out.ipynb")
+        run_notebook(notebook(), parameters, tmp_path / "out.ipynb")
     assert not (tmp_path / "out.ipynb").exists()
 
 
 def test_a_notebook_without_a_parameters_cell_takes_none(tmp_path: Path) -> None:
     nbformat.write(new_notebook(cells=[cell("1")]), tmp_path / "plain.ipynb")
     with pytest.raises(ReportError, match="has no parameters"):
-        report.run_notebook(tmp_path / "plain.ipynb", {"a": 1}, tmp_path / "out.ipynb")
+        run_notebook(tmp_path / "plain.ipynb", {"a": 1}, tmp_path / "out.ipynb")
 
 
 @pytest.mark.parametrize("content", [None, "not json", "{}"])
@@ -104,7 +104,7 @@ def test_what_is_not_a_notebook_is_refused_by_name(tmp_path: Path, content: str 
     if content is not None:
         path.write_text(content)
     with pytest.raises(ReportError, match=r"x\.ipynb"):
-        report.run_notebook(path, {}, tmp_path / "out.ipynb")
+        run_notebook(path, {}, tmp_path / "out.ipynb")
 
 
 def test_the_page_names_no_address_on_the_network_outside_plotly_itself(tmp_path: Path) -> None:
@@ -196,11 +196,11 @@ def test_control_characters_are_shown_as_their_pictures(tmp_path: Path) -> None:
 def test_the_summary_is_the_json_of_its_tagged_cell() -> None:
     output = new_output("execute_result", data={"application/json": {"precision": 1.0}, "text/plain": "<JSON>"})
     nb = new_notebook(cells=[cell("1"), cell("JSON(…)", "summary", outputs=[output])])
-    assert report.summary(nb) == {"precision": 1.0}
+    assert summary(nb) == {"precision": 1.0}
     with pytest.raises(ReportError, match="no JSON object"):
-        report.summary(new_notebook(cells=[cell("1", "summary")]))
+        summary(new_notebook(cells=[cell("1", "summary")]))
     with pytest.raises(ReportError, match='no cell tagged "summary"'):
-        report.summary(new_notebook(cells=[cell("1")]))
+        summary(new_notebook(cells=[cell("1")]))
 
 
 def test_a_failed_kernel_run_leaves_a_report_that_says_so_at_the_top(
@@ -208,7 +208,7 @@ def test_a_failed_kernel_run_leaves_a_report_that_says_so_at_the_top(
 ) -> None:
     path, out = notebook(cell("raise ValueError('no <broker>')"), cell("print('never')")), tmp_path / "r.html"
     with pytest.raises(ReportError, match=r"nb.ipynb failed in its cell \[\d\]: ValueError: no <broker>"):
-        report.write_report(path, {"threshold": 4}, out, "Report", progress=False)
+        write_report(path, {"threshold": 4}, out, "Report", progress=False)
     html = body(out.read_text(encoding="utf-8"))
     main = html[html.index("<main>") :]
     assert main.index("This report is incomplete.") < main.index("<details>")
@@ -233,8 +233,8 @@ def test_a_kernel_run_gives_a_report_that_draws_every_chart_without_any_network(
         cell("charts.overview(Feed().frame())"),
         cell("from IPython.display import JSON\nJSON({'threshold': threshold})", "summary"),
     )
-    out = report.write_report(path, {"threshold": 5}, tmp_path / "r.html", "Report <1>", progress=False)
-    assert report.summary(tmp_path / "r.ipynb") == {"threshold": 5}
+    out = write_report(path, {"threshold": 5}, tmp_path / "r.html", "Report <1>", progress=False)
+    assert summary(tmp_path / "r.ipynb") == {"threshold": 5}
     assert (tmp_path / "r.ipynb").stat().st_size < 1_000_000
     with browser_page(offline=True) as (tab, heard):
         tab.goto(out.as_uri())

@@ -17,7 +17,7 @@ from workbench.clicks.order import ClickOrder, order
 from workbench.clicks.traffic import Traffic
 from workbench.errors import DetectorError, RuleError
 from workbench.rule import Rule
-from workbench.tuning import figures as tuning_charts
+from workbench.tuning import figures
 from workbench.tuning.board import TuningBoard
 from workbench.tuning.grid import read_windows
 from workbench.tuning.style import METRICS
@@ -50,7 +50,7 @@ def words(figure: go.Figure) -> str:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_heat_map_has_every_rule_and_marks_the_chosen_and_the_current_one(found: Surface, metric: str) -> None:
-    figure = tuning_charts.heat_map(found, CHOSEN, metric, NOW)
+    figure = figures.heat_map(found, CHOSEN, metric, NOW)
     cells = drawn(figure, "heat:cells")
     np.testing.assert_array_equal(cells.z, getattr(found, metric).T)
     assert len(set(cells.x)) == len(found.windows)
@@ -61,7 +61,7 @@ def test_a_heat_map_has_every_rule_and_marks_the_chosen_and_the_current_one(foun
 
 
 def test_the_curves_go_through_precision_and_recall_of_each_rule(found: Surface) -> None:
-    figure = tuning_charts.tradeoff(found, CHOSEN, NOW)
+    figure = figures.tradeoff(found, CHOSEN, NOW)
     line = drawn(figure, "tradeoff:line")
     column = found.thresholds.index(4)
     assert list(line.x[:-1]) == found.recall[:, column].tolist()
@@ -73,7 +73,7 @@ def test_the_curves_go_through_precision_and_recall_of_each_rule(found: Surface)
 
 def test_what_lies_left_of_the_window_in_the_gaps_is_what_the_rule_flags(clicks: ClickOrder, found: Surface) -> None:
     for chosen in (Rule("10s", 3), Rule("1s", 2)):  # both windows are edges of bins
-        figure = tuning_charts.gap_distribution(clicks, chosen)
+        figure = figures.gap_distribution(clicks, chosen)
         left, fraud = 0.0, 0.0
         for kind in ("good", "fraud"):
             trace = drawn(figure, f"gaps:{kind}")
@@ -87,21 +87,21 @@ def test_what_lies_left_of_the_window_in_the_gaps_is_what_the_rule_flags(clicks:
 
 def test_gained_and_lost_sessions_are_both_shown_the_largest_first(clicks: ClickOrder) -> None:
     changed = changes(clicks, NOW, CHOSEN)
-    figure = tuning_charts.changed_sessions(changed, sessions=6)
+    figure = figures.changed_sessions(changed, sessions=6)
     gained, lost = drawn(figure, "changes:gained"), drawn(figure, "changes:lost")
     by = {name: part["flagged"].tolist() for name, part in changed.groupby("change")}
     assert gained.x[::-1].tolist() == by["gained"][:3]
     assert lost.x[::-1].tolist() == by["lost"][:3]
     assert min(gained.y) > max(lost.y)
     assert f"{len(by['gained']):,} gained, {len(by['lost']):,} lost" in words(figure)
-    assert "Both rules flag the same" in words(tuning_charts.changed_sessions(changes(clicks, NOW, NOW)))
+    assert "Both rules flag the same" in words(figures.changed_sessions(changes(clicks, NOW, NOW)))
 
 
 def test_clicks_that_are_not_sorted_yet_give_the_same_charts(found: Surface) -> None:
     frame = Traffic(rate=20, duration="60s", seed=4).clicks(START)
     changed = changes(frame, NOW, CHOSEN)
-    gaps = [tuning_charts.gap_distribution(clicks, CHOSEN) for clicks in (frame, order(frame))]
-    overviews = [tuning_charts.overview(found, clicks, changed, CHOSEN, NOW) for clicks in (frame, order(frame))]
+    gaps = [figures.gap_distribution(clicks, CHOSEN) for clicks in (frame, order(frame))]
+    overviews = [figures.overview(found, clicks, changed, CHOSEN, NOW) for clicks in (frame, order(frame))]
     for one, other in (gaps, overviews):
         assert one.to_json() == other.to_json()
 
@@ -109,7 +109,7 @@ def test_clicks_that_are_not_sorted_yet_give_the_same_charts(found: Surface) -> 
 def test_without_labels_the_charts_are_of_sensitivity_and_say_so(clicks: ClickOrder) -> None:
     bare = order(clicks.frame.drop(columns="label"))
     found = surface(bare, WINDOWS, THRESHOLDS)
-    figure = tuning_charts.overview(found, bare, changes(bare, NOW, CHOSEN), CHOSEN, NOW)
+    figure = figures.overview(found, bare, changes(bare, NOW, CHOSEN), CHOSEN, NOW)
     assert "no labels" in words(figure)
     assert "Sensitivity" in words(figure)
     assert "Precision" not in words(figure)
@@ -117,23 +117,23 @@ def test_without_labels_the_charts_are_of_sensitivity_and_say_so(clicks: ClickOr
     line = drawn(figure, "tradeoff:line")
     assert list(line.y[:-1]) == found.flagged_share[:, 2].tolist()
     with pytest.raises(RuleError, match="f1 takes labelled clicks"):
-        tuning_charts.heat_map(found, CHOSEN, "f1")
+        figures.heat_map(found, CHOSEN, "f1")
     with pytest.raises(RuleError, match="no metric 'f2'"):
-        tuning_charts.heat_map(found, CHOSEN, "f2")
+        figures.heat_map(found, CHOSEN, "f2")
 
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_hardly_any_clicks_are_drawn_without_a_fault(clicks: ClickOrder, rows: int) -> None:
     few = order(clicks.frame.head(rows))
     found = surface(few, WINDOWS, THRESHOLDS)
-    figure = tuning_charts.overview(found, few, changes(few, NOW, CHOSEN), CHOSEN, NOW)
+    figure = figures.overview(found, few, changes(few, NOW, CHOSEN), CHOSEN, NOW)
     json.loads(pio.to_json(figure))
 
 
 def test_a_large_grid_of_many_clicks_is_drawn_with_a_bounded_number_of_points() -> None:
     clicks = order(Traffic(rate=500, duration="120s", seed=4).clicks(START))
     found = surface(clicks, [f"{n}s" for n in range(1, 101)], range(1, 101))
-    figure = tuning_charts.overview(found, clicks, changes(clicks, NOW, CHOSEN), CHOSEN, NOW)
+    figure = figures.overview(found, clicks, changes(clicks, NOW, CHOSEN), CHOSEN, NOW)
     points = sum(len(trace.x) for trace in figure.data if trace.x is not None)
     assert points < 100 * 15 + 2 * 200 + 100
 
@@ -141,7 +141,7 @@ def test_a_large_grid_of_many_clicks_is_drawn_with_a_bounded_number_of_points() 
 def test_text_from_the_data_reaches_no_label_unescaped(clicks: ClickOrder) -> None:
     frame = clicks.frame.copy()
     frame[["session_id", "url"]] = HOSTILE
-    figure = tuning_charts.changed_sessions(changes(frame, Rule("1s", 1000), NOW))
+    figure = figures.changed_sessions(changes(frame, Rule("1s", 1000), NOW))
     text = figure.to_json()
     for raw in ("<b onload", "$\\\\frac", "\\u202e", "\u202e", "\\u0000"):
         assert raw not in text.replace("\\\\u202e", "")
