@@ -41,10 +41,18 @@ _LOOK_EVERY_S = 0.25
 
 @dataclass(frozen=True)
 class Sent:
-    """What was sent: `clicks` acknowledged, in `seconds` from the first record to the last acknowledgement.
+    """What was sent.
 
-    `behind_ms` is how late the latest record left, by its own pace (0 at speed "max"). `shift` is what a
-    replay added to the event times.
+    Attributes
+    ----------
+    clicks : int
+        Clicks that were acknowledged.
+    seconds : float
+        From the first record to the last acknowledgement.
+    behind_ms : float
+        How late the latest record left, by its own pace (0 at speed "max").
+    shift : timedelta
+        What a replay added to the event times.
     """
 
     clicks: int

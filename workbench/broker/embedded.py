@@ -69,7 +69,25 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True, slots=True)
 class BrokerStatus:
-    """Whether the embedded broker runs, and where; what only a running one has is None otherwise."""
+    """Whether the embedded broker runs, and where; what only a running one has is None otherwise.
+
+    Attributes
+    ----------
+    running : bool
+        Whether it runs.
+    pid : int or None
+        Its process.
+    bootstrap : str or None
+        Where it listens, as "127.0.0.1:29092".
+    home : Path
+        The folder with its data.
+    since : datetime or None
+        When it was started, in UTC.
+    memory_mb : float or None
+        Memory its process has, in 10^6 bytes.
+    log : Path
+        The file it writes its log to.
+    """
 
     running: bool
     pid: int | None
@@ -285,7 +303,7 @@ def _last_words(log: Path) -> str:
         r"(Exception in thread .*?)?[\w.$]+(Exception|Error)\b",
         r".*\b(ERROR|FATAL|Error)\b",
     ):
-        said = [line for line in lines if re.match(pattern, line)]
-        if said:
-            return said[-1].removeprefix("Caused by: ")[:300]
+        matching = [line for line in lines if re.match(pattern, line)]
+        if matching:
+            return matching[-1].removeprefix("Caused by: ")[:300]
     return lines[-1][:300] if lines else "it said nothing"

@@ -153,10 +153,25 @@ def read(
 def read_mapping(text: str) -> dict[str, str]:
     """Read the columns of a table as one writes them, field=column and a comma between two.
 
+    Parameters
+    ----------
+    text
+        As "session_id=visitor,url=page". Which fields and columns there are is up to `read`.
+
+    Returns
+    -------
+    dict
+        Field of a click → column.
+
+    Raises
+    ------
+    ClickError
+        What is not written so.
+
+    Examples
+    --------
     >>> read_mapping("session_id=visitor, url=page")
     {'session_id': 'visitor', 'url': 'page'}
-
-    Raises ClickError for what is not written so; which fields and columns there are is up to `read`.
     """
     mapping = {}
     for pair in filter(None, text.split(",")):

@@ -91,10 +91,24 @@ def rows(judged: pd.DataFrame, rule: Rule) -> Iterator[pd.DataFrame]:
 
 
 def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_ips: bool = False) -> int:
-    """Write the evidence of all flagged clicks as CSV in UTF-8, and say how many rows it has.
+    """Write the evidence of all flagged clicks as CSV in UTF-8.
 
     Times are in UTC to the millisecond. The two columns of earlier clicks hold JSON lists. Memory is bounded by the
     clicks themselves, whatever the threshold.
+
+    Parameters
+    ----------
+    judged, rule
+        As for `rows`.
+    path
+        The file. It is there only when it is whole.
+    show_ips
+        Write whole addresses instead of masked ones.
+
+    Returns
+    -------
+    int
+        How many rows it has, without the header.
 
     Raises
     ------

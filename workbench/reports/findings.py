@@ -78,9 +78,28 @@ class Findings:
 
 
 def of_recording(recording: Recording, source: Path | str, rule: Rule, *, show_ips: bool = False) -> Findings:
-    """Judge what `clicks.read` gave. source: the file; the report has its name.
+    """Judge the clicks of a file.
 
-    Raises ClickError when there are no clicks in it.
+    Parameters
+    ----------
+    recording
+        What `clicks.read` gave.
+    source
+        The file; the report has its name.
+    rule
+        The rule to judge by.
+    show_ips
+        Mask no addresses.
+
+    Returns
+    -------
+    Findings
+        The judged clicks, and what of the file could not be.
+
+    Raises
+    ------
+    ClickError
+        There are no clicks in it.
     """
     counts = {
         "lines": recording.lines,
@@ -96,6 +115,22 @@ def of_topics(
     connection: Connection, topics: Topics, rule: Rule, *, show_ips: bool = False, progress: bool = False
 ) -> Findings:
     """Judge the clicks that the topic holds, the newest million. The dead letters beside it are counted by reason.
+
+    Parameters
+    ----------
+    connection, topics
+        Where the clicks and the dead letters are.
+    rule
+        The rule to judge by.
+    show_ips
+        Mask no addresses.
+    progress
+        Show a bar on stderr.
+
+    Returns
+    -------
+    Findings
+        The judged clicks, and what of the topic could not be.
 
     Raises
     ------

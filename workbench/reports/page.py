@@ -132,6 +132,27 @@ def to_html(executed: Path | str | NotebookNode, out: Path | str, title: str, *,
     Code is folded away, or left out. Widgets are dropped: what they showed last is there if they left a static figure
     behind. Cells tagged "remove-cell" are left out, and what a cell tagged "on-top" put out comes first. A run that
     failed gives a report that says so at the top: raising is up to whoever ran it.
+
+    Parameters
+    ----------
+    executed
+        The notebook with its outputs: its path, or read already.
+    out
+        The HTML file. Its folder is made where there is none.
+    title
+        What heads the page.
+    code
+        Fold the code away under each cell; False leaves it out.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    ReportError
+        What is no notebook.
     """
     nb = read_notebook(executed)
     failure = _failure(nb)

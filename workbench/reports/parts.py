@@ -33,7 +33,16 @@ _LEFT: Final = ' class="left" style="text-align:left"'
 def tiles(figures: Mapping[str, Any]) -> HTML:
     """A row of tiles, each a number in large type over its name.
 
-    A value may be a pair: the number, and what to say of it in small type. Whole numbers get commas; None is a dash.
+    Parameters
+    ----------
+    figures
+        Name → number. A value may be a pair: the number, and what to say of it in small type. Whole numbers get commas;
+        None is a dash.
+
+    Returns
+    -------
+    HTML
+        For a cell to put out.
     """
     made = []
     for name, value in figures.items():
@@ -46,10 +55,24 @@ def tiles(figures: Mapping[str, Any]) -> HTML:
 
 
 def table(frame: pd.DataFrame, rows: int = 15, empty: str = "None.") -> HTML:
-    """The first rows of a frame, its index left out, and how many more there are; `empty` where there are none.
+    """The first rows of a frame, its index left out, and how many more there are.
 
     Text is cut in the middle and stands whole in the tip of its cell; times are in UTC to the millisecond, or to the
     second where no more is known; a column named share is in percent; a list has one line an entry.
+
+    Parameters
+    ----------
+    frame
+        What to show. Text in it is only text, whatever it holds.
+    rows
+        How many rows to show.
+    empty
+        What to say where there are none.
+
+    Returns
+    -------
+    HTML
+        For a cell to put out.
     """
     if frame.empty:
         return HTML(f'<p class="note">{_text(empty)}</p>')
@@ -69,7 +92,18 @@ def table(frame: pd.DataFrame, rows: int = 15, empty: str = "None.") -> HTML:
 
 
 def numbers(found: Mapping[str, Any]) -> JSON:
-    """The results of a notebook as JSON, for programs to read: what its cell tagged "summary" puts out."""
+    """The results of a notebook as JSON, for programs to read: what its cell tagged "summary" puts out.
+
+    Parameters
+    ----------
+    found
+        Name → what fits into JSON.
+
+    Returns
+    -------
+    JSON
+        For that cell to put out; `summary` reads it back.
+    """
     return JSON(found, expanded=True)
 
 

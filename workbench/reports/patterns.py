@@ -43,8 +43,16 @@ Ints = NDArray[np.int64]
 class Windowed:
     """Clicks sorted by session, URL and time, and the window of each.
 
-    rows: where each stands in its frame. group: one number for each (session, url). ts_us: event times. first, last:
-    the places, in this order, of the first and the last click in its window. All of shape (n,).
+    Attributes
+    ----------
+    rows : ndarray of int64
+        Where each stands in its frame. This and the others are of shape (n,).
+    group : ndarray of int64
+        One number for each (session, url).
+    ts_us : ndarray of int64
+        Event times in µs since the epoch.
+    first, last : ndarray of int64
+        The places, in this order, of the first and the last click in its window.
     """
 
     rows: Ints
@@ -60,9 +68,24 @@ class Windowed:
 
 
 def windowed(clicks: pd.DataFrame, rule: Rule) -> Windowed:
-    """Find the window of each click of a frame in which every click is there once, as `rule.judge` gives it.
+    """Find the window of each click.
 
-    Raises ClickError when a column is missing, holds empty cells or, for ts, has no time zone.
+    Parameters
+    ----------
+    clicks
+        A frame in which every click is there once, as `rule.judge` gives it.
+    rule
+        The rule whose windows they are.
+
+    Returns
+    -------
+    Windowed
+        The clicks in the order of session, URL and time.
+
+    Raises
+    ------
+    ClickError
+        A column is missing, holds empty cells or, for ts, has no time zone.
     """
     require_clicks(clicks)
     ts_us = clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
@@ -109,9 +132,19 @@ def bursts(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
 
 
 def near_misses(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
-    """Bursts of one click too few: they reach threshold − 1 and hold no flagged click. Columns as for `bursts`.
+    """Bursts of one click too few: they reach threshold − 1 and hold no flagged click.
 
     With a threshold of 1 or 2 there are none: one click alone is no pattern.
+
+    Parameters
+    ----------
+    clicks, rule
+        As for `bursts`.
+
+    Returns
+    -------
+    DataFrame
+        As `bursts` gives it.
     """
     least = _suspicious_from(rule)
     found = _runs(clicks, rule, min(least, rule.threshold))
@@ -121,6 +154,20 @@ def near_misses(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
 def suspicious(judged: pd.DataFrame, rule: Rule) -> pd.Series[bool]:
     """Say of each judged click whether it reached threshold − 1 clicks in its window (at least 2), and is not flagged.
 
+    Parameters
+    ----------
+    judged
+        Clicks with the columns clicks_in_window and fraud, as `rule.judge` gives them.
+    rule
+        The rule that judged.
+
+    Returns
+    -------
+    Series of bool
+        One a click.
+
+    Examples
+    --------
     >>> counts = pd.DataFrame({"clicks_in_window": [1, 2, 3], "fraud": [False, False, True]})
     >>> suspicious(counts, Rule(threshold=3)).tolist()
     [False, True, False]
@@ -131,8 +178,16 @@ def suspicious(judged: pd.DataFrame, rule: Rule) -> pd.Series[bool]:
 def by_session(judged: pd.DataFrame) -> pd.DataFrame:
     """One row a session, those with most flagged clicks first.
 
-    Columns: session_id, clicks, flagged, share (of its clicks that is flagged), urls, first, last and, where the clicks
-    have them, crawler and user_agent (of its first click).
+    Parameters
+    ----------
+    judged
+        As `rule.judge` gives them.
+
+    Returns
+    -------
+    DataFrame
+        Columns: session_id, clicks, flagged, share (of its clicks that is flagged), urls, first, last and, where the
+        clicks have them, crawler and user_agent (of its first click).
     """
     extra = {name: (name, "first") for name in ("crawler", "user_agent") if name in judged}
     return _ranked(judged, "session_id", urls=("url", "nunique"), first=("ts", "min"), last=("ts", "max"), **extra)
@@ -141,7 +196,15 @@ def by_session(judged: pd.DataFrame) -> pd.DataFrame:
 def by_url(judged: pd.DataFrame) -> pd.DataFrame:
     """One row a URL, those with most flagged clicks first.
 
-    Columns: url, clicks, flagged, share, sessions, flagged_sessions.
+    Parameters
+    ----------
+    judged
+        As `rule.judge` gives them.
+
+    Returns
+    -------
+    DataFrame
+        Columns: url, clicks, flagged, share, sessions, flagged_sessions.
     """
     found = _ranked(judged, "url", sessions=("session_id", "nunique"))
     flagged = judged[judged["fraud"]].groupby("url")["session_id"].nunique()
@@ -151,8 +214,18 @@ def by_url(judged: pd.DataFrame) -> pd.DataFrame:
 def by_client(judged: pd.DataFrame) -> pd.DataFrame:
     """What known crawlers clicked, and what all others did: one row each.
 
-    Columns: client, sessions, clicks, flagged, share. Without the column crawler, as without user agents, no rows.
+    Parameters
+    ----------
+    judged
+        As `rule.judge` gives them.
 
+    Returns
+    -------
+    DataFrame
+        Columns: client, sessions, clicks, flagged, share. Without the column crawler, as without user agents, no rows.
+
+    Examples
+    --------
     >>> known, fraud = [True, True, False], [True, False, False]
     >>> judged = pd.DataFrame({"session_id": list("aab"), "crawler": known, "fraud": fraud})
     >>> by_client(judged)
@@ -173,6 +246,18 @@ def crawlers(user_agents: pd.Series[Any]) -> pd.Series[bool]:
     Each distinct agent is looked up once, and `AGENT_READ` characters of it. It proves nothing: anyone can send any
     agent. Source: the list crawler-user-agents.
 
+    Parameters
+    ----------
+    user_agents
+        As clicks have them.
+
+    Returns
+    -------
+    Series of bool
+        With the index of `user_agents`.
+
+    Examples
+    --------
     >>> crawlers(pd.Series(["Mozilla/5.0 (compatible; Googlebot/2.1)", "Mozilla/5.0 Firefox/140.0", None])).tolist()
     [True, False, False]
     """

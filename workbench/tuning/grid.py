@@ -19,6 +19,16 @@ def read_windows(text: str) -> list[timedelta]:
     There are 16 in every factor of ten, evenly enough spread for a logarithmic axis; the two ends are always among
     them.
 
+    Parameters
+    ----------
+    text
+        As "1s..60s" or "2s,10s,1m".
+
+    Returns
+    -------
+    list of timedelta
+        Rising, each once.
+
     Raises
     ------
     RuleError
@@ -41,6 +51,16 @@ def read_windows(text: str) -> list[timedelta]:
 
 def read_thresholds(text: str) -> list[int]:
     """Read thresholds: a list with commas, in which `2..10` stands for all whole numbers from 2 to 10.
+
+    Parameters
+    ----------
+    text
+        As "2..10" or "2,3,5".
+
+    Returns
+    -------
+    list of int
+        Rising, each once.
 
     Raises
     ------

@@ -58,7 +58,19 @@ class Cost:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one rule would have done. Shares are from 0 to 1; None is what nothing can be said of."""
+    """What one rule would have done. Shares are from 0 to 1; None is what nothing can be said of.
+
+    Attributes
+    ----------
+    rule : Rule
+        The rule.
+    flagged_clicks, flagged_sessions : int
+        Clicks it flags, and sessions with at least one of them.
+    flagged_share : float or None
+        Flagged clicks of all clicks.
+    precision, recall, f1, cost : float or None
+        How well it does, as `Surface` has them; None without labels.
+    """
 
     rule: Rule
     flagged_clicks: int
@@ -280,13 +292,24 @@ def grid(
 def changes(clicks: pd.DataFrame | ClickOrder, current: Rule, chosen: Rule) -> pd.DataFrame:
     """The sessions that only one of two rules flags.
 
+    Parameters
+    ----------
+    clicks
+        As `surface` takes them.
+    current, chosen
+        The rule in force, and the one to take over.
+
     Returns
     -------
     DataFrame
         One row a session (its index), those with most flagged clicks first. Columns: change ("gained": flagged by the
         chosen rule alone, "lost": by the current one alone), clicks, flagged (by the rule that flags any), first and
-        last (of the flagged clicks' ts) and, with labels, fraud (clicks labelled as fraud). Errors are those of
-        `surface`.
+        last (of the flagged clicks' ts) and, with labels, fraud (clicks labelled as fraud).
+
+    Raises
+    ------
+    ClickError
+        Clicks that cannot be judged.
     """
     clicks = order(clicks)
     session, size = clicks.session_numbers(), len(clicks.sessions)

@@ -24,9 +24,21 @@ __all__ = ["Evaluation", "Latency", "evaluate", "latency"]
 class Evaluation:
     """What became of labelled clicks.
 
-    clicks: how many there are. missing: those without a verdict; they count as not flagged.
-    by_kind: one row a label (its index), largest first, with the columns bot (bool), clicks, flagged (int) and share
-    (flagged of clicks, from 0 to 1).
+    Attributes
+    ----------
+    clicks : int
+        How many there are, each once.
+    missing : int
+        Those without a verdict; they count as not flagged.
+    flagged : int
+        Those flagged.
+    precision : float or None
+        The share of the flagged clicks that bots made, from 0 to 1; None when nothing is flagged.
+    recall : float or None
+        The share of the bots' clicks that is flagged, from 0 to 1; None without bots.
+    by_kind : DataFrame
+        One row a label (its index), largest first. Columns bot (bool), clicks, flagged (int) and share (flagged of
+        clicks, from 0 to 1).
     """
 
     clicks: int
@@ -45,7 +57,15 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Latency:
-    """From click (event time) to verdict, in ms to one decimal; `clicks` is how many it was measured on."""
+    """From click (event time) to verdict.
+
+    Attributes
+    ----------
+    clicks : int
+        How many it was measured on.
+    p50_ms, p99_ms : float or None
+        Median and 99th percentile, in ms to one decimal; None without clicks.
+    """
 
     clicks: int
     p50_ms: float | None

@@ -29,7 +29,25 @@ Starting = Literal["latest", "earliest"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the detector says of one click. `judged_at` is the Kafka timestamp of the record."""
+    """What the detector says of one click.
+
+    Attributes
+    ----------
+    click_id, session_id, url : str
+        The click's.
+    ts : datetime
+        Its event time.
+    fraud : bool
+        Whether it is flagged.
+    clicks_in_window : int
+        Clicks of its session on its URL in its window, itself included.
+    revised : bool
+        Whether the click had a verdict before, which said No.
+    rule_id : str
+        The rule that judged, as "3-in-10s".
+    judged_at : datetime
+        The Kafka timestamp of the record.
+    """
 
     click_id: str
     session_id: str

@@ -28,7 +28,13 @@ class Feed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many clicks both rules flag, only one of them does, or neither."""
+    """How many clicks both rules flag, only one of them does, or neither.
+
+    Attributes
+    ----------
+    both, champion_only, challenger_only, neither : int
+        Clicks, by which of the two rules flags them.
+    """
 
     both: int
     champion_only: int
@@ -122,5 +128,5 @@ def compare(verdicts: pd.DataFrame, challenger: Rule, champion: Rule | None = No
         flagged[order] = flag(group, ts_us, rule)
         return flagged
 
-    said = verdicts["fraud"].to_numpy(bool) if champion is None else flagged_by(champion)
-    return verdicts.assign(champion=said, challenger=flagged_by(challenger))
+    champion_flags = verdicts["fraud"].to_numpy(bool) if champion is None else flagged_by(champion)
+    return verdicts.assign(champion=champion_flags, challenger=flagged_by(challenger))

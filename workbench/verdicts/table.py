@@ -97,11 +97,22 @@ def _parse_time_us(text: str) -> int:
 
 @dataclass(frozen=True)
 class Counts:
-    """What has been seen, in numbers.
+    """What has been seen, in numbers. A click that has left the table and is judged again counts again.
 
-    These are verdict records, distinct clicks, clicks flagged, verdicts revised from No to Yes, records that said
-    nothing new, records that are no verdict, and dead letters by reason.
-    A click that has left the table and is judged again counts again.
+    Attributes
+    ----------
+    records : int
+        Verdict records.
+    clicks, flagged : int
+        Distinct clicks, and those of them that are flagged.
+    revised : int
+        Verdicts revised from No to Yes.
+    repeated : int
+        Records that said nothing new.
+    malformed : int
+        Records that are no verdict.
+    dead_letters : dict
+        Reason → dead letters.
     """
 
     records: int = 0
