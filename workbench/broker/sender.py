@@ -56,6 +56,11 @@ def send(
     progress
         Show a bar on stderr.
 
+    Returns
+    -------
+    Sending
+        It sends on a background thread: `wait()` for its end, or `stop()` it.
+
     Raises
     ------
     ClickError
@@ -118,6 +123,11 @@ def replay(
         As `send` has it.
     progress
         Show a bar on stderr.
+
+    Returns
+    -------
+    Sending
+        As `send` gives it. What was added to the event times is the `shift` of its `stop()`.
 
     Raises
     ------

@@ -89,6 +89,11 @@ def connect(brokers: str | None = None) -> Connection:
         As `host:port[,host:port]`. None (or empty) takes those that WORKBENCH_BROKERS names, and without any the
         embedded broker, which is started when it does not run. How to log in, the WORKBENCH_SECURITY variables say.
 
+    Returns
+    -------
+    Connection
+        What detectors, feeds and senders take.
+
     Raises
     ------
     BrokerError

@@ -165,6 +165,11 @@ def clicks_per_second(verdicts: pd.DataFrame) -> Chart:
     ----------
     verdicts
         As a feed gives them.
+
+    Returns
+    -------
+    Chart
+        For a cell to put out.
     """
     return _figure(verdicts, "rates")
 
@@ -178,6 +183,11 @@ def session_timeline(verdicts: pd.DataFrame, sessions: int = 20) -> Chart:
         As a feed gives them.
     sessions
         How many of them.
+
+    Returns
+    -------
+    Chart
+        For a cell to put out.
     """
     return _figure(verdicts, "timeline", sessions=sessions)
 
@@ -191,6 +201,11 @@ def top_sessions(verdicts: pd.DataFrame, n: int = 15) -> Chart:
         As a feed gives them.
     n
         How many of them.
+
+    Returns
+    -------
+    Chart
+        For a cell to put out.
     """
     return _figure(verdicts, "top", n=n)
 
@@ -202,6 +217,11 @@ def latency(verdicts: pd.DataFrame) -> Chart:
     ----------
     verdicts
         As a feed gives them.
+
+    Returns
+    -------
+    Chart
+        For a cell to put out.
     """
     return _figure(verdicts, "latency")
 
@@ -217,6 +237,11 @@ def click_windows(ts_us: ArrayLike, rule: Rule) -> Chart:
         Event times in whole microseconds, rising. They are shown as seconds.
     rule
         The rule to judge by.
+
+    Returns
+    -------
+    Chart
+        For a cell to put out.
 
     Raises
     ------
@@ -252,5 +277,10 @@ def overview(verdicts: pd.DataFrame, sessions: int = 20, n: int = 15) -> Chart:
         As a feed gives them.
     sessions, n
         As `session_timeline` and `top_sessions` have them.
+
+    Returns
+    -------
+    Chart
+        For a cell to put out.
     """
     return _figure(verdicts, *OVERVIEW, sessions=sessions, n=n)

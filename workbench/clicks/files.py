@@ -106,6 +106,11 @@ def read(
     progress
         Show a bar on stderr.
 
+    Returns
+    -------
+    Recording
+        The clicks, and what became of every other line.
+
     Raises
     ------
     ClickError

@@ -108,7 +108,13 @@ def numbers(found: Mapping[str, Any]) -> JSON:
 
 
 def versions() -> pd.DataFrame:
-    """Which versions of what makes a report are installed. Columns: package, version."""
+    """Which versions of what makes a report are installed.
+
+    Returns
+    -------
+    DataFrame
+        Columns: package, version.
+    """
     names = ["click-fraud-workbench", "crawler-user-agents", "numpy", "pandas", "papermill", "plotly"]
     return pd.DataFrame({"package": names, "version": [version(name) for name in names]})
 

@@ -84,6 +84,11 @@ def report(
     say
         Is told what is reported on, once all is known to be right.
 
+    Returns
+    -------
+    Report
+        The HTML file, and the findings in numbers.
+
     Raises
     ------
     ReportError

@@ -37,6 +37,11 @@ def heat_map(surface: Surface, chosen: Rule, metric: str | None = None, current:
     metric
         One of `style.METRICS`; None takes F1 with labels and the share of flagged clicks without.
 
+    Returns
+    -------
+    Chart
+        For a cell to put out.
+
     Raises
     ------
     RuleError
@@ -54,6 +59,11 @@ def tradeoff(surface: Surface, chosen: Rule, current: Rule | None = None) -> Cha
         What the rules flag.
     chosen, current
         The rules to mark.
+
+    Returns
+    -------
+    Chart
+        For a cell to put out.
     """
     return _figure({"tradeoff": tradeoff_view(surface, chosen, current)})
 
@@ -67,6 +77,11 @@ def gap_distribution(clicks: pd.DataFrame | ClickOrder, chosen: Rule) -> Chart:
         As `surface` takes them.
     chosen
         The rule whose threshold and window are shown.
+
+    Returns
+    -------
+    Chart
+        For a cell to put out.
     """
     return _figure({"gaps": gaps_view(order(clicks), chosen)})
 
@@ -80,6 +95,11 @@ def changed_sessions(changes: pd.DataFrame, sessions: int = _SESSIONS_SHOWN) -> 
         As `changes` gives them.
     sessions
         How many of them.
+
+    Returns
+    -------
+    Chart
+        For a cell to put out.
     """
     return _figure({"changes": changes_view(changes, sessions)})
 
@@ -102,6 +122,11 @@ def overview(
         As `surface` takes them.
     changes
         What `changes` gives of them and the two rules.
+
+    Returns
+    -------
+    Chart
+        For a cell to put out.
     """
     return _figure(views(surface, order(clicks), changes, chosen, current, metric))
 

@@ -245,6 +245,11 @@ def surface(
     bots
         The labels that mean fraud.
 
+    Returns
+    -------
+    Surface
+        One number for each window (row) and threshold (column).
+
     Raises
     ------
     RuleError

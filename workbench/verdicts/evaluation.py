@@ -143,6 +143,11 @@ def latency(verdicts: pd.DataFrame, skip: timedelta | str = "0s") -> Latency:
     skip
         How much of the beginning to leave out, in event time.
 
+    Returns
+    -------
+    Latency
+        The percentiles, and how many clicks they are of.
+
     Raises
     ------
     VerdictError

@@ -104,6 +104,11 @@ def follow(
         Called on the feed's thread with the µs from its event time to its verdict of each click that has just got its
         first one.
 
+    Returns
+    -------
+    VerdictFeed
+        It reads on a background thread until `stop()`.
+
     Raises
     ------
     TopicError

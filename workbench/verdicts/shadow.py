@@ -108,6 +108,11 @@ def compare(verdicts: pd.DataFrame, challenger: Rule, champion: Rule | None = No
     champion
         The rule to compare it with; None takes the verdicts as they were given.
 
+    Returns
+    -------
+    DataFrame
+        The verdicts with the two columns more, in the order they came in.
+
     Examples
     --------
     >>> ts = pd.to_datetime([1, 2, 9], unit="s", utc=True).astype("datetime64[us, UTC]")
