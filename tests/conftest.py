@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from detecting import SLOTS, Start, detectors
+from detecting import CONF, SLOTS, Start, detectors
 from hypothesis import settings
 
 from workbench.broker.topics import Connection, EmbeddedBroker, Topics, ensure_topics
@@ -106,7 +106,7 @@ def begin(connection: Connection, topics: Topics) -> Iterator[Start]:
 @pytest.fixture
 def spark(own_state: Path) -> SparkSession:
     """A session in the JVM that the run's detectors have too."""
-    return spark_session(SLOTS, conf={"spark.sql.shuffle.partitions": 2})
+    return spark_session(SLOTS, conf=CONF)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -67,10 +67,11 @@ def test_clicks_go_the_whole_way_from_a_log_to_an_audit(
 
 
 @pytest.mark.long
+@pytest.mark.own_jvm
 def test_tune_with_spark_prints_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: SLOTS)  # so it needs no JVM of its own
+    monkeypatch.setattr(os, "cpu_count", lambda: SLOTS)  # as on a larger machine: tasks side by side
     clicks = Traffic(rate=100, duration="20s", seed=1).clicks(datetime(2026, 1, 2, tzinfo=UTC))
     clicks.to_parquet(tmp_path / "clicks.parquet")
     told = []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from detecting import SLOTS
+from detecting import CONF, SLOTS
 from pyspark.sql import SparkSession
 
 from workbench.errors import DetectorError, JavaNotFound, SetupError
@@ -62,22 +62,20 @@ def test_a_running_query_is_unharmed_by_ctrl_c_and_keeps_its_session(spark: Spar
     assert len(jvms()) == 1
 
 
-@pytest.mark.usefixtures("spark")
-def test_other_settings_of_queries_need_no_other_jvm_and_each_session_keeps_its_own() -> None:
-    plain = spark_session(SLOTS)
+def test_other_settings_of_queries_need_no_other_jvm_and_each_session_keeps_its_own(spark: SparkSession) -> None:
     (jvm,) = jvms()
-    before = plain.conf.get("spark.sql.shuffle.partitions")
-    conf = {"spark.sql.shuffle.partitions": 7, "spark.sql.streaming.minBatchesToRetain": 5}
+    before = spark.conf.get("spark.sql.shuffle.partitions")
+    conf = {**CONF, "spark.sql.shuffle.partitions": 7, "spark.sql.streaming.minBatchesToRetain": 5}
     other = spark_session(SLOTS, conf=conf)
     assert other.conf.get("spark.sql.shuffle.partitions") == "7"
-    assert plain.conf.get("spark.sql.shuffle.partitions") == before
-    assert spark_session(SLOTS) is plain
-    again = {"spark.sql.streaming.minBatchesToRetain": 5, "spark.sql.shuffle.partitions": 7}
+    assert spark.conf.get("spark.sql.shuffle.partitions") == before
+    assert spark_session(SLOTS, conf=CONF) is spark
+    again = {"spark.sql.streaming.minBatchesToRetain": 5, **CONF, "spark.sql.shuffle.partitions": 7}
     assert spark_session(SLOTS, conf=again) is other
     assert jvms() == [jvm]
     query = other.readStream.format("rate").load().writeStream.format("noop").start()
     with pytest.raises(DetectorError, match=r"already runs a query.*another spark\.sql\.shuffle\.partitions"):
-        spark_session(SLOTS, conf={"spark.sql.shuffle.partitions": 3})
+        spark_session(SLOTS, conf={**CONF, "spark.sql.shuffle.partitions": 3})
     query.stop()
 
 

@@ -20,6 +20,13 @@ from workbench.rule import Rule
 Start = Callable[..., Detector]
 SLOTS = 6
 """Task slots of the run's Spark: what a detector takes whose clicks have two partitions."""
+CONF = {
+    "spark.sql.shuffle.partitions": 2,
+    "spark.sql.streaming.checkpointFileManagerClass": (
+        "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+    ),
+}
+"""Settings of a session that shares the JVM with detectors: the second cannot be changed while a JVM runs."""
 
 
 @contextlib.contextmanager
