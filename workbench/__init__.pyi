@@ -14,7 +14,8 @@ from .errors import WorkbenchError
 from .reports.run import report
 from .rule import Rule, judge
 from .tuning.board import TuningBoard
-from .tuning.surface import Cost, Surface, surface
+from .tuning.outcome import Cost
+from .tuning.surface import Surface, surface
 from .verdicts.audit import audit
 from .verdicts.evaluation import evaluate
 from .verdicts.feed import VerdictFeed, follow

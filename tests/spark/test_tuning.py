@@ -22,7 +22,8 @@ from workbench.clicks.traffic import Traffic
 from workbench.errors import ClickError
 from workbench.rule import Rule
 from workbench.tuning import on_spark
-from workbench.tuning.surface import Cost, Surface, surface
+from workbench.tuning.outcome import Cost
+from workbench.tuning.surface import Surface, surface
 
 WINDOWS = ["1s", "2s", "5s", "10s", "40s", "2m"]
 THRESHOLDS = [1, 2, 3, 4, 7, 20]

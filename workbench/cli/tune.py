@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from workbench.tuning.surface import Cost, Outcome, Surface
+    from workbench.tuning.outcome import Cost, Outcome
+    from workbench.tuning.surface import Surface
 
 __all__ = ["best_rules", "sensitivity", "tune"]
 
@@ -23,7 +24,8 @@ _HEADER: Final[tuple[str, ...]] = ("rule", "flagged", "sessions", "precision", "
 def tune(args: Namespace) -> int:
     """Print the best rules where the clicks have labels, else how much each rule flags."""
     from workbench.tuning.grid import read_thresholds, read_windows
-    from workbench.tuning.surface import Cost, surface
+    from workbench.tuning.outcome import Cost
+    from workbench.tuning.surface import surface
 
     windows, thresholds = read_windows(args.windows), read_thresholds(args.thresholds)
     cost = Cost(args.paid_fraud, args.refused_good)

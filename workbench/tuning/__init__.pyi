@@ -1,7 +1,8 @@
 from .board import TuningBoard
 from .figures import changed_sessions, gap_distribution, heat_map, overview, tradeoff
 from .grid import read_thresholds, read_windows
-from .surface import Cost, Outcome, Surface, changes
+from .outcome import Cost, Outcome
+from .surface import Surface, changes
 
 __all__ = [
     "Cost",

@@ -24,8 +24,9 @@ from workbench.errors import WorkbenchError
 from workbench.machine.extras import extra
 from workbench.rule import Rule
 from workbench.tuning.figures import skeleton, views
+from workbench.tuning.outcome import Cost
 from workbench.tuning.style import METRICS
-from workbench.tuning.surface import Cost, Surface, changes, surface
+from workbench.tuning.surface import Surface, changes, surface
 from workbench.tuning.views import NO_LABELS, default_metric, short_window
 
 with extra("lab"):

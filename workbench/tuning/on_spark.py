@@ -26,7 +26,8 @@ from workbench.clicks.visitors import BOT_LABELS
 from workbench.durations import MICROSECOND
 from workbench.errors import ClickError
 from workbench.text import quote
-from workbench.tuning.surface import Cost, Surface, grid
+from workbench.tuning.outcome import Cost
+from workbench.tuning.surface import Surface, grid
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

@@ -17,8 +17,9 @@ from workbench.durations import format_duration
 from workbench.errors import RuleError
 from workbench.rule import Rule
 from workbench.text import label
+from workbench.tuning.outcome import Outcome
 from workbench.tuning.style import METRICS
-from workbench.tuning.surface import Outcome, Surface
+from workbench.tuning.surface import Surface
 
 __all__ = [
     "NO_LABELS",

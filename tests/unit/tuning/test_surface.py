@@ -19,7 +19,8 @@ from workbench.clicks.traffic import Traffic
 from workbench.clicks.visitors import BOT_LABELS
 from workbench.errors import ClickError, RuleError
 from workbench.rule import Rule, flag, judge
-from workbench.tuning.surface import Cost, Surface, changes, grid, surface
+from workbench.tuning.outcome import Cost
+from workbench.tuning.surface import Surface, changes, grid, surface
 from workbench.verdicts.evaluation import evaluate
 
 WINDOWS = ["1ms", "2ms", "3ms", "7ms"]
