@@ -20,12 +20,13 @@ def shared_lab(connection: Connection, tmp_path_factory: pytest.TempPathFactory)
 
     root, home = tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("home")
     env = {"WORKBENCH_BROKERS": connection.bootstrap}
-    with jupyter_lab(root, home, token="a-token", env=env, whole=True) as lab:
+    with jupyter_lab(root, home, token="a-token", env=env) as lab:
         yield lab
 
 
 @pytest.fixture
 def lab(shared_lab: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """A folder of it that only this test has. Its kernels end with the test."""
+    """A folder of it that only this test has. Its kernels end with the test, and its settings."""
     yield shared_lab.within(request.node.name)
     shared_lab.end_kernels()
+    shared_lab.keep_all_cells(False)

@@ -179,6 +179,7 @@ def test_the_notebook_applies_a_choice_to_a_detector_that_is_running(lab: Lab) -
         assert said in parameters.source
         parameters.source = parameters.source.replace(said, asked)
     nbformat.write(notebook, lab.root / NOTEBOOK)
+    lab.keep_all_cells()
     with browser_page(1400, 1250) as (page, _):
         open_notebook(page, lab, NOTEBOOK)
         run_all(page)

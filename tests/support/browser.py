@@ -75,6 +75,7 @@ class Lab:
     url: str
     root: Path
     token: str
+    settings: Path
     folder: str = ""
 
     def address(self, notebook: str) -> str:
@@ -85,7 +86,13 @@ class Lab:
     def within(self, folder: str) -> Lab:
         """The same with a folder, which is made, for its root."""
         (self.root / folder).mkdir()
-        return Lab(self.url, self.root / folder, self.token, f"{self.folder}{folder}/")
+        return Lab(self.url, self.root / folder, self.token, self.settings, f"{self.folder}{folder}/")
+
+    def keep_all_cells(self, keep: bool = True) -> None:
+        """Have pages that are opened from now on hold all cells of a notebook, not only those in sight."""
+        (self.settings / "notebook-extension").mkdir(exist_ok=True)
+        file = self.settings / "notebook-extension" / "tracker.jupyterlab-settings"
+        file.write_text(json.dumps({"windowingMode": "none"} if keep else {}))
 
     def end_kernels(self) -> None:
         """End all kernels that run, and what they started."""
@@ -100,22 +107,13 @@ class Lab:
 
 
 @contextlib.contextmanager
-def jupyter_lab(
-    root: Path, home: Path, *, token: str = "", env: dict[str, str] | None = None, whole: bool = False
-) -> Iterator[Lab]:
-    """JupyterLab on a free loopback port with settings of its own under `home`; ends with all its kernels.
-
-    whole: keep all cells of a notebook on the page, not only those in sight.
-    """
+def jupyter_lab(root: Path, home: Path, *, token: str = "", env: dict[str, str] | None = None) -> Iterator[Lab]:
+    """JupyterLab on a free loopback port with settings of its own under `home`; ends with all its kernels."""
     port = free_port()
-    settings = home / "lab" / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
+    settings = home / "lab" / "settings" / "@jupyterlab"
+    (settings / "apputils-extension").mkdir(parents=True)
     news = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(news))
-    if whole:
-        (home / "lab" / "settings" / "@jupyterlab" / "notebook-extension").mkdir()
-        tracker = home / "lab" / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
-        tracker.write_text(json.dumps({"windowingMode": "none"}))
+    (settings / "apputils-extension" / "notification.jupyterlab-settings").write_text(json.dumps(news))
     private = {
         "JUPYTER_CONFIG_DIR": home / "config",
         "JUPYTER_RUNTIME_DIR": home / "runtime",
@@ -142,7 +140,7 @@ def jupyter_lab(
             stderr=subprocess.STDOUT,
             env={**os.environ, **{k: str(v) for k, v in private.items()}, **(env or {})},
         )
-        lab = Lab(f"http://127.0.0.1:{port}", root, token)
+        lab = Lab(f"http://127.0.0.1:{port}", root, token, settings)
         try:
             until(lambda: _answers(lab, server), 60, said=f"JupyterLab answers; its log is {home / 'lab.log'}")
             yield lab
