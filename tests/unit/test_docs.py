@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
@@ -44,6 +45,8 @@ from workbench.verdicts.table import Counts
 
 PAGES = [*GUIDE, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "bench" / "README.md"]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+DOCS_TOOL = runpy.run_path(str(ROOT / "tools" / "docs.py"))
+subparsers: Callable[[argparse.ArgumentParser], dict[str, argparse.ArgumentParser]] = DOCS_TOOL["subparsers"]
 COMMANDS = set(make_parser()[1])
 OTHER_TOOLS = ("docker ", "curl ", "conda ", "pip ", "apt-get ", "spark-class", "`bench/")
 
@@ -56,12 +59,6 @@ def column(text: str, number: int = 0) -> list[str]:
     """What a page's tables have in backticks, in one column."""
     rows = [line.strip("|").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return [name for row in rows if len(row) > number for name in re.findall(r"`([^`]+)`", row[number])]
-
-
-def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The commands of a parser, or the actions of a command."""
-    actions = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    return {name: made for action in actions for name, made in action.choices.items()}
 
 
 # --- the guide as a whole -------------------------------------------------------------------------------------------
@@ -270,7 +267,7 @@ def test_every_relative_link_leads_somewhere(path: Path) -> None:
 
 
 def test_the_parts_of_the_pages_that_are_made_from_the_code_are_up_to_date() -> None:
-    stale = runpy.run_path(str(ROOT / "tools" / "docs.py"))["stale"]
+    stale = DOCS_TOOL["stale"]
     assert sorted(stale()) == [], "run `make docs`"
 
 
