@@ -1,0 +1,162 @@
+"""Which column holds which field, where the mapping does not say: usual names are taken, and the guess is told."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping as MappingOf, Sequence
+from typing import Final
+
+from workbench.clicks.mapping import CONSTANT, FIELD_NAMES, Mapping
+from workbench.errors import ClickError
+from workbench.text import quote
+
+__all__ = ["CARRIED", "USUAL", "resolved"]
+
+USUAL: Final[MappingOf[str, tuple[str, ...]]] = {
+    "session_id": (
+        "session_id", "session", "sid", "ga_session_id", "visit_id", "visitor_id", "visitor", "user_pseudo_id",
+        "anonymous_id", "client_id", "appsflyer_id", "device_id", "idfa", "gaid", "cookie_id", "fingerprint", "user_id",
+    ),
+    "url": (
+        "url", "page_url", "page_location", "landing_page_url", "landing_page", "final_url", "event_params[page_location]",
+        "context.page.url", "properties.url", "page", "uri", "request_uri", "path", "link", "ad_url", "ad_id", "creative_id",
+    ),
+    "ts": (
+        "ts", "timestamp", "@timestamp", "event_timestamp", "event_time", "click_time", "click_timestamp", "click_ts",
+        "attributed_touch_time", "datetime", "date_time", "time_stamp", "occurred_at", "created_at", "time", "date",
+    ),
+    "click_id": ("click_id", "event_id", "message_id", "insert_id", "uuid"),
+    "ip": ("ip", "ip_address", "client_ip", "remote_addr", "remote_ip", "context.ip", "device_ip", "user_ip", "c_ip"),
+    "user_agent": ("user_agent", "useragent", "http_user_agent", "context.userAgent", "ua", "cs_user_agent", "agent"),
+    "label": ("label", "is_fraud", "fraud", "is_bot", "is_fraudulent", "fraudulent"),
+}  # fmt: skip
+"""Usual names of the columns of each field, the likeliest first. How they are written (fooBar, foo bar) does not matter."""
+
+CARRIED: Final[MappingOf[str, tuple[str, ...]]] = {
+    "campaign": ("campaign", "campaign_id", "campaign_name", "utm_campaign"),
+    "publisher": ("publisher", "publisher_id", "pub_id", "site_id", "media_source"),
+    "country": ("country", "country_code", "geo_country"),
+    "cost": ("cost", "cpc", "cost_per_click", "price", "bid"),
+}
+"""Fields that are carried along where their usual names are there."""
+
+
+def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mapping, list[str]]:
+    """Fill in the paths that a mapping leaves open.
+
+    Parameters
+    ----------
+    mapping
+        What was said.
+    names
+        The columns there are, or the paths of a record's values.
+    source
+        What is read, for the messages.
+
+    Returns
+    -------
+    mapping : Mapping
+        With a path for each field there is. Those that the mapping named are kept.
+    notes : list of str
+        The guesses.
+
+    Raises
+    ------
+    ClickError
+        Fields that must be there have no column: all of them, in one line.
+
+    Examples
+    --------
+    >>> found, notes = resolved(Mapping(url="channel"), ["userId", "channel", "click_time"], "a.csv")
+    >>> found.session_id, found.ts, notes
+    (('userId',), 'click_time', ['session_id is read from userId, ts from click_time'])
+    """
+    there = {_plain(name): name for name in reversed(names)}
+    taken = {path for name in FIELD_NAMES for path in _paths(mapping, name)} | set(mapping.carry.values())
+    wrong = [path for path in taken if not path.startswith(CONSTANT) and not _is_there(path, names)]
+    guesses: dict[str, str] = {}
+    for name, usual in USUAL.items():
+        if _paths(mapping, name):
+            continue
+        for one in usual:
+            found = one if one in names else there.get(_plain(one))
+            if found is not None and found not in taken:
+                guesses[name] = found
+                taken.add(found)
+                break
+    missing = [name for name in ("session_id", "url", "ts") if not _paths(mapping, name) and name not in guesses]
+    if missing or wrong:
+        raise ClickError(_what_is_missing(mapping, names, source, missing, wrong, guesses))
+    carry = dict(mapping.carry)
+    for name, usual in CARRIED.items():
+        found = next((there[_plain(one)] for one in usual if _plain(one) in there), None)
+        if name not in carry and found is not None and found not in taken:
+            carry[name] = found
+    notes = []
+    if told := [f"{name} {'is read ' if not i else ''}from {path}" for i, (name, path) in enumerate(_told(guesses))]:
+        notes.append(", ".join(told))
+    if new := [f"{name} (from {path})" if name != path else name for name, path in carry.items() if name not in mapping.carry]:
+        notes.append(f"carried along: {', '.join(new)}")
+    return mapping.but(**guesses, carry=carry), notes
+
+
+def _told(guesses: MappingOf[str, str]) -> list[tuple[str, str]]:
+    return [(name, path) for name, path in guesses.items() if name != path]
+
+
+def _paths(mapping: Mapping, name: str) -> tuple[str, ...]:
+    value = getattr(mapping, name)
+    return value if isinstance(value, tuple) else (value,) if value is not None else ()
+
+
+def _is_there(path: str, names: Sequence[str]) -> bool:
+    """Whether a path leads to a value that was seen, or may lead to one: objects and lists need not all be alike."""
+    if path in names:
+        return True
+    root = re.split(r"[.\[]", path, maxsplit=1)[0]
+    return root != path and any(re.split(r"[.\[]", name, maxsplit=1)[0] == root for name in names)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+def _what_is_missing(
+    mapping: Mapping,
+    names: Sequence[str],
+    source: str,
+    missing: Sequence[str],
+    wrong: Sequence[str],
+    guesses: MappingOf[str, str],
+) -> str:
+    """One line: what there is, what is wanted, and the option to write, filled in as far as can be told."""
+    said = []
+    if wrong:
+        said.append(f"no column {' or '.join(map(repr, sorted(wrong)))}")
+    if missing:
+        said.append(f"no column for {_and(missing)}")
+    pairs = []
+    for name in ("session_id", "url", "ts"):
+        given = [path for path in _paths(mapping, name) if path not in wrong]
+        path = "+".join(given) or guesses.get(name) or _close(name, [p for p in _paths(mapping, name)], names)
+        pairs.append(f"{name}={path}")
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"{source} has {' and '.join(said)}; it has {quote_names(shown)}. Fix: --map {','.join(pairs)}"
+
+
+def quote_names(shown: str) -> str:
+    """Names of columns for a message, shortened."""
+    return shown if len(shown) <= 300 else f"{shown[:299]}…"
+
+
+def _close(name: str, given: Sequence[str], names: Sequence[str]) -> str:
+    near = {one.lower(): one for one in names}
+    for wanted in (*given, name):
+        if close := difflib.get_close_matches(wanted.lower(), near, n=1, cutoff=0.5):
+            return near[close[0]]
+    return "COLUMN"
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,299 @@
+"""How other people's records are to be read as clicks, said once: for files, topics, the command and notebooks alike.
+
+Nothing is read here. Which columns are meant where none is named is in `columns`; what is made of them, in `intake`.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+import zoneinfo
+from collections.abc import Iterable, Mapping as MappingOf
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Literal, Self, get_args
+
+from workbench.durations import duration, format_duration
+from workbench.errors import ClickError, RuleError
+from workbench.text import quote
+
+__all__ = ["CONSTANT", "FIELD_NAMES", "Client", "Crawlers", "Format", "Mapping", "TimeUnit"]
+
+Format = Literal["log", "csv", "jsonl", "parquet"]
+TimeUnit = Literal["s", "ms", "us", "ns", "days"]
+Crawlers = Literal["aside", "keep"]
+Client = Literal["public", "first", "last"] | int
+
+FIELD_NAMES: Final = ("session_id", "url", "ts", "click_id", "ip", "user_agent", "label", "method")
+"""What a click is made of, and method: the request's, of which only GET and POST are clicks."""
+
+CONSTANT: Final = "="
+"""What a text in the place of a path begins with, that is the value itself."""
+
+_LISTS: Final = ("session_id", "url_drop", "url_keep", "exclude")
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How to read a source of clicks.
+
+    A path names a column, or a place in a nested record: ``request.uri``, ``headers.User-Agent[0]``,
+    ``event_params[page_location]``. A text that begins with ``=`` is the value itself.
+
+    Parameters
+    ----------
+    session_id
+        The path of what tells visitors apart; several are one visitor together, as ``["ip", "device", "os"]``. Without
+        it, the lines of a web server's log are put together to visits by address, user agent and `idle_gap`.
+    url, ts, click_id, ip, user_agent, label, method
+        The path of each. A click without a `click_id` is named by its file and line. `method` is the request's: only
+        GET and POST are clicks.
+    carry
+        Further fields to carry along, name → path, as ``{"campaign": "utm.campaign"}``: they stand in frames, in
+        evidence and in reports.
+    format
+        "log", "csv", "jsonl" or "parquet"; None tells it from the first lines, else from the name.
+    log_format
+        The name of a log format, as "vhost-combined", or a format string of Apache's or nginx's; None tells it from the
+        first lines.
+    assets
+        Of a log, keep stylesheets, scripts, images, fonts, favicons and robots.txt as well.
+    idle_gap
+        Of a log, the pause that ends a visit.
+    tz
+        The zone of times that are written without one, as "Europe/Berlin".
+    time_unit
+        What times that are numbers count: "s", "ms", "us" or "ns" since 1970, or "days" as spreadsheets count them. None
+        tells it from all values of the column.
+    time_format
+        How times are written, as ``"%d/%m/%Y %H:%M:%S"``.
+    client
+        Which of a list of addresses is the visitor's: the "public" one furthest to the right, the "first", the "last",
+        or, as a number, the one before so many trusted proxies.
+    url_drop
+        Parameters of URLs that are new with each click, besides those in `urls.DROPPED`; ``*`` stands for any letters.
+    url_keep
+        Parameters that are not dropped; ``["*"]`` drops none.
+    url_from
+        The parameter that names the ad: clicks count by it instead of by the URL.
+    exclude
+        Addresses, networks, and texts in user agents or URLs whose clicks are left out, counted.
+    crawlers
+        "aside" counts known crawlers and health checks by themselves, "keep" judges them with the rest.
+    merge_repeats
+        Clicks of one session on one URL closer together than this are one click, as of a redirect or a reload; None
+        merges none.
+
+    Raises
+    ------
+    ClickError
+        What cannot be.
+
+    Examples
+    --------
+    >>> Mapping(session_id=["ip", "device", "os"], url="channel", ts="click_time", tz="UTC").session_id
+    ('ip', 'device', 'os')
+    >>> Mapping(tz="Mars")
+    Traceback (most recent call last):
+    workbench.errors.ClickError: tz is 'Mars', no zone; give one as Europe/Berlin or UTC
+    """
+
+    session_id: str | Iterable[str] = ()
+    url: str | None = None
+    ts: str | None = None
+    click_id: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+    label: str | None = None
+    method: str | None = None
+    carry: MappingOf[str, str] = field(default_factory=dict)
+    format: Format | None = None
+    log_format: str | None = None
+    assets: bool = False
+    idle_gap: timedelta | str = "30m"
+    tz: str | None = None
+    time_unit: TimeUnit | None = None
+    time_format: str | None = None
+    client: Client = "public"
+    url_drop: Iterable[str] = ()
+    url_keep: Iterable[str] = ()
+    url_from: str | None = None
+    exclude: Iterable[str] = ()
+    crawlers: Crawlers = "aside"
+    merge_repeats: timedelta | str | None = None
+
+    def __post_init__(self) -> None:
+        for name in _LISTS:
+            given = getattr(self, name)
+            values = (given,) if isinstance(given, str) else tuple(given)
+            if not all(isinstance(value, str) and value for value in values):
+                raise ClickError(f"{name} is {quote(given)}: it takes texts that are not empty")
+            object.__setattr__(self, name, values)
+        for name, path in self._named_paths():
+            if not isinstance(path, str) or not path:
+                raise ClickError(f"{name} is {quote(path)}: it takes the name of a column, or a path as request.uri")
+        for name in self.carry:
+            if name in FIELD_NAMES:
+                raise ClickError(f"carry names {name!r}, which is a field of a click; give {name}={self.carry[name]!r}")
+        object.__setattr__(self, "carry", dict(self.carry))
+        _one_of("format", self.format, (None, *get_args(Format)))
+        _one_of("time_unit", self.time_unit, (None, *get_args(TimeUnit)))
+        _one_of("crawlers", self.crawlers, get_args(Crawlers))
+        object.__setattr__(self, "client", _client(self.client))
+        object.__setattr__(self, "idle_gap", _span("idle_gap", self.idle_gap))
+        if self.merge_repeats is not None:
+            object.__setattr__(self, "merge_repeats", _span("merge_repeats", self.merge_repeats))
+        if self.tz is not None:
+            try:
+                zoneinfo.ZoneInfo(self.tz)
+            except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+                raise ClickError(f"tz is {quote(self.tz)}, no zone; give one as Europe/Berlin or UTC") from None
+
+    @classmethod
+    def of(cls, given: Mapping | MappingOf[str, Any] | str | Path | None) -> Self:
+        """Make one of what users give: a Mapping, a dict of its parameters, a TOML file, TOML, or pairs.
+
+        Parameters
+        ----------
+        given
+            As ``{"session_id": "visitor"}``, ``"clicks.toml"``, ``'url = "page"\\n'`` or
+            ``"session_id=ip+device,url=page"``. None maps nothing.
+
+        Returns
+        -------
+        Mapping
+            What it says.
+
+        Raises
+        ------
+        ClickError
+            The file cannot be read, a name is none of the parameters, or a value cannot be.
+
+        Examples
+        --------
+        >>> Mapping.of("session_id=ip+device, label==bot").session_id, Mapping.of("label==bot").label
+        (('ip', 'device'), '=bot')
+        """
+        if given is None:
+            return cls()
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, Path) or (isinstance(given, str) and given.endswith(".toml")):
+            try:
+                given = Path(given).read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                problem = getattr(error, "strerror", None) or error
+                raise ClickError(f"cannot read the mapping: {given}: {problem}; check the path") from error
+            values = _toml(given)
+        elif isinstance(given, str):
+            values = _toml(given) if "\n" in given else _pairs(given)
+        elif isinstance(given, MappingOf):
+            values = dict(given)
+        else:
+            raise ClickError(f"a mapping is a Mapping, a dict, TOML or a .toml file: got {type(given).__name__}")
+        known = [one.name for one in fields(cls)]
+        for name in values:
+            if name not in known:
+                import difflib
+
+                close = difflib.get_close_matches(str(name), known, n=1) or [", ".join(known)]
+                more = "; a field to carry along goes under carry"
+                raise ClickError(f"the mapping names {quote(name)}, which is none of its parameters: {close[0]}?{more}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ClickError(f"the mapping has a value of the wrong kind: {error}") from None
+
+    def but(self, **values: Any) -> Self:
+        """Give the same with other values for those that are named and not None.
+
+        Parameters
+        ----------
+        **values
+            Parameters by name.
+
+        Returns
+        -------
+        Mapping
+            Another one.
+
+        Raises
+        ------
+        ClickError
+            A value cannot be.
+
+        Examples
+        --------
+        >>> Mapping(url="page").but(tz="UTC", ts=None).to_toml()
+        'url = "page"\\ntz = "UTC"\\n'
+        """
+        return replace(self, **{name: value for name, value in values.items() if value is not None})
+
+    def to_toml(self) -> str:
+        """Write what is not the default as TOML, which `of` reads back.
+
+        Returns
+        -------
+        str
+            Lines, each with its end; empty where all is the default.
+        """
+        default, lines = type(self)(), []
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value == getattr(default, one.name):
+                continue
+            if isinstance(value, timedelta):
+                value = format_duration(value)
+            if isinstance(value, tuple):
+                value = list(value)
+            if isinstance(value, dict):
+                pairs = ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items())
+                lines.append(f"{one.name} = {{{pairs}}}\n")
+            else:
+                lines.append(f"{one.name} = {json.dumps(value)}\n")
+        return "".join(lines)
+
+    def _named_paths(self) -> Iterable[tuple[str, Any]]:
+        yield from (("session_id", path) for path in self.session_id)
+        yield from ((name, path) for name in FIELD_NAMES[1:] if (path := getattr(self, name)) is not None)
+        yield from self.carry.items()
+
+
+def _one_of(name: str, value: object, choices: Iterable[object]) -> None:
+    if value not in choices:
+        raise ClickError(f"{name} is {quote(value)}; use one of {', '.join(map(str, filter(None, choices)))}")
+
+
+def _client(value: object) -> Client:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if value == "public" or value == "first" or value == "last":
+        return value  # type: ignore[return-value]  # mypy does not narrow an object by ==
+    raise ClickError(f"client is {quote(value)}; use public, first, last or how many trusted proxies to pass over")
+
+
+def _span(name: str, value: timedelta | str) -> timedelta:
+    try:
+        return duration(value)
+    except RuleError as error:
+        raise ClickError(f"{name}: {error}") from None
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ClickError(f'the mapping is no TOML: {error}; write lines as session_id = "visitor"') from None
+
+
+def _pairs(text: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for pair in filter(None, map(str.strip, text.split(","))):
+        name, _, path = (part.strip() for part in pair.partition("="))
+        if not (name and path):
+            raise ClickError(f"columns are named FIELD=COLUMN, as session_id=visitor: got {quote(pair)}")
+        values[name] = path.split("+") if name == "session_id" and not path.startswith(CONSTANT) else path
+    return values

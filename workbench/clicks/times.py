@@ -1,0 +1,187 @@
+"""Times of other people's records: what a column means is decided once, by all of its values, and never guessed of one.
+
+Texts are dates with an offset; without one, the zone is to be named. What numbers count is told in `epochs`.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections import Counter
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workbench.clicks.epochs import NUMBER, Epochs, digits
+from workbench.clicks.mapping import Mapping
+from workbench.errors import ClickError
+from workbench.text import quote
+
+__all__ = ["DATED", "Times"]
+
+DATED: Final = (
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]{1,9}))?"
+    r" ?([Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+"""A date as most systems write it, to be matched in full: its parts, the fraction, and the offset where there is one."""
+
+_STRICT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
+_DATED = re.compile(DATED)
+
+Moments = npt.NDArray[np.datetime64]
+"""datetime64[us] in UTC, NaT where there is none."""
+Objects = npt.NDArray[np.object_]
+Places = npt.NDArray[np.intp]
+
+
+class Times:
+    """Reads one column of times, chunk by chunk. What an earlier chunk decided holds for the later ones.
+
+    Attributes
+    ----------
+    told : Counter
+        What was found, by how many values.
+    """
+
+    def __init__(self, mapping: Mapping, column: str, source: str) -> None:
+        self.told: Counter[str] = Counter()
+        self._epochs = Epochs(mapping.time_unit, column, source)
+        self._days, self._format = mapping.time_unit == "days", mapping.time_format
+        self._tz = None if mapping.tz is None else zoneinfo.ZoneInfo(mapping.tz)
+        self._some_zoned = False
+        self._column, self._source = column, source
+
+    @property
+    def unit(self) -> str | None:
+        """What numbers count; None where there were none."""
+        return self._epochs.unit
+
+    def __call__(self, values: pd.Series[Any]) -> tuple[pd.Series[Any], Objects]:
+        """Give the time of each value (datetime64[us, UTC]), and why it has none: "" where it has. Shape (n,).
+
+        Raises
+        ------
+        ClickError
+            The column's numbers are no times, or of several units; no time has a zone and none was named.
+        """
+        reason: Objects = np.full(len(values), "", dtype=object)
+        if isinstance(values.dtype, pd.DatetimeTZDtype):
+            found = _utc(values)
+        elif values.dtype.kind == "M":
+            found = self._zone(values.to_numpy(dtype="datetime64[us]"), np.arange(len(values)), reason)
+        elif self._format is not None:
+            found = self._of_format(values, reason)
+        else:
+            found = self._of_any(values.astype(object).to_numpy(), reason)
+        reason[np.isnat(found) & (reason == "")] = "ts is no time"
+        reason[values.isna().to_numpy()] = "ts is empty"
+        return pd.Series(found).dt.tz_localize("UTC"), reason
+
+    def _of_any(self, values: Objects, reason: Objects) -> Moments:
+        strict, dates, numbers = _kinds(values)
+        found = np.full(len(values), "NaT", dtype="datetime64[us]")
+        self._some_zoned |= bool(len(strict))
+        found[strict] = _parsed(values[strict])
+        if len(dates):
+            found[dates] = self._of_dates(values, dates, reason)
+        if len(numbers):
+            micros, reason[numbers] = self._epochs(values[numbers], among_dates=self._some_zoned)
+            there = numbers[reason[numbers] == ""]
+            found[numbers] = micros.view("datetime64[us]")
+            found[np.setdiff1d(numbers, there)] = np.datetime64("NaT")
+            if self._days:
+                found[there] = self._zone(found[there], there, reason)
+        return found
+
+    def _of_dates(self, values: Objects, places: Places, reason: Objects) -> Moments:
+        """Dates that are not written as RFC 3339 writes them, or without an offset."""
+        parts = [match.groups() if (match := _DATED.fullmatch(str(values[i]).strip())) else () for i in places.tolist()]
+        texts = np.array([_rfc_3339(*part) for part in parts], dtype=object)
+        naive = np.array([not part[-1] for part in parts], dtype=bool)
+        found = _parsed(np.where(naive, None, texts))
+        self._some_zoned |= not naive.all()
+        if naive.any():
+            local = _parsed(np.where(naive, texts + "Z", None))[naive]
+            found[naive] = self._zone(local, places[naive], reason)
+        return found
+
+    def _zone(self, local: Moments, places: Places, reason: Objects) -> Moments:
+        """Times of the named zone in UTC. An hour that comes twice is the first one, one that is left out is no time."""
+        there = ~np.isnat(local)
+        if self._tz is None:
+            if there.any() and not self._some_zoned:
+                first = quote(str(local[there][0]).replace("T", " "))
+                raise ClickError(
+                    f"{self._source} has times without a zone in {self._column}, as {first}; "
+                    "say which: --tz UTC, or as Europe/Berlin"
+                )
+            reason[places[there]] = "ts has no zone; name it with --tz"
+            return np.full(len(local), "NaT", dtype="datetime64[us]")
+        self._some_zoned = True
+        clock = pd.Series(local).dt
+        first, second = (
+            _utc(clock.tz_localize(self._tz, ambiguous=np.full(len(local), summer), nonexistent="NaT"))
+            for summer in (True, False)
+        )
+        gap = there & np.isnat(first)
+        if twice := int(((first != second) & there & ~gap).sum()):
+            self.told[f"times in the hour that {self._tz} has twice, taken for the first"] += twice
+        reason[places[gap]] = f"ts is in the hour that {self._tz} leaves out"
+        return first
+
+    def _of_format(self, values: pd.Series[Any], reason: Objects) -> Moments:
+        form = str(self._format)
+        texts = pd.Series([None if pd.isna(value) else digits(value) for value in values], dtype=object)
+        try:
+            found = pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form)
+        except ValueError as error:
+            raise ClickError(f"--time-format {form!r} is none: {error}; write it as %d/%m/%Y %H:%M:%S") from None
+        there = texts.notna().to_numpy()
+        if there.any() and found.isna().all():
+            first = quote(texts[there].iloc[0])
+            raise ClickError(f"{self._source}: no time in {self._column} is like {form}: the first is {first}")
+        reason[found.isna().to_numpy() & there] = f"ts is not like {form}"
+        if isinstance(found.dtype, pd.DatetimeTZDtype):
+            return _utc(found)
+        return self._zone(found.to_numpy(dtype="datetime64[us]"), np.arange(len(found)), reason)
+
+
+def _kinds(values: Objects) -> tuple[Places, Places, Places]:
+    """The places of dates as RFC 3339 writes them, of other dates, and of numbers."""
+    kinds = np.zeros(len(values), np.int8)
+    for i, value in enumerate(values.tolist()):
+        if isinstance(value, str):
+            if _STRICT.fullmatch(value):
+                kinds[i] = 1
+            elif _DATED.fullmatch(value.strip()):
+                kinds[i] = 2
+            elif NUMBER.fullmatch(value):
+                kinds[i] = 3
+        elif isinstance(value, pd.Timestamp):
+            kinds[i] = 2
+        elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+            kinds[i] = 3 if np.isfinite(value) else 0
+    return np.flatnonzero(kinds == 1), np.flatnonzero(kinds == 2), np.flatnonzero(kinds == 3)
+
+
+def _parsed(texts: Objects) -> Moments:
+    return _utc(pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", utc=True, errors="coerce"))
+
+
+def _utc(times: pd.Series[Any]) -> Moments:
+    return times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+
+
+def _rfc_3339(year: str, month: str, day: str, clock: str, fraction: str | None, offset: str | None) -> str:
+    clock = clock if len(clock) == 8 else f"{clock}:00"
+    moment = f"{year}-{month}-{day}T{clock}.{fraction or '0'}"
+    if not offset:
+        return moment
+    if offset in ("UTC", "GMT", "Z", "z"):
+        return f"{moment}Z"
+    figures = offset[1:].replace(":", "")
+    return f"{moment}{offset[0]}{figures[:2]}:{figures[2:] or '00'}"
