@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping as MappingOf, Sequence
+from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
 from typing import Final
 
 from workbench.clicks.mapping import CONSTANT, FIELD_NAMES, Mapping
 from workbench.errors import ClickError
-from workbench.text import quote
 
-__all__ = ["CARRIED", "USUAL", "resolved"]
+__all__ = ["CARRIED", "USUAL", "is_address", "resolved"]
 
 USUAL: Final[MappingOf[str, tuple[str, ...]]] = {
     "session_id": (
@@ -19,8 +19,9 @@ USUAL: Final[MappingOf[str, tuple[str, ...]]] = {
         "anonymous_id", "client_id", "appsflyer_id", "device_id", "idfa", "gaid", "cookie_id", "fingerprint", "user_id",
     ),
     "url": (
-        "url", "page_url", "page_location", "landing_page_url", "landing_page", "final_url", "event_params[page_location]",
-        "context.page.url", "properties.url", "page", "uri", "request_uri", "path", "link", "ad_url", "ad_id", "creative_id",
+        "url", "page_url", "page_location", "landing_page_url", "landing_page", "final_url",
+        "event_params[page_location]", "context.page.url", "properties.url", "page", "uri", "request_uri", "path",
+        "link", "ad_url", "ad_id", "creative_id",
     ),
     "ts": (
         "ts", "timestamp", "@timestamp", "event_timestamp", "event_time", "click_time", "click_timestamp", "click_ts",
@@ -31,7 +32,7 @@ USUAL: Final[MappingOf[str, tuple[str, ...]]] = {
     "user_agent": ("user_agent", "useragent", "http_user_agent", "context.userAgent", "ua", "cs_user_agent", "agent"),
     "label": ("label", "is_fraud", "fraud", "is_bot", "is_fraudulent", "fraudulent"),
 }  # fmt: skip
-"""Usual names of the columns of each field, the likeliest first. How they are written (fooBar, foo bar) does not matter."""
+"""Usual names of the columns of each field, the likeliest first, however they are written (fooBar, foo bar)."""
 
 CARRIED: Final[MappingOf[str, tuple[str, ...]]] = {
     "campaign": ("campaign", "campaign_id", "campaign_name", "utm_campaign"),
@@ -96,9 +97,20 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
     notes = []
     if told := [f"{name} {'is read ' if not i else ''}from {path}" for i, (name, path) in enumerate(_told(guesses))]:
         notes.append(", ".join(told))
-    if new := [f"{name} (from {path})" if name != path else name for name, path in carry.items() if name not in mapping.carry]:
+    if new := [
+        f"{name} (from {path})" if name != path else name for name, path in carry.items() if name not in mapping.carry
+    ]:
         notes.append(f"carried along: {', '.join(new)}")
     return mapping.but(**guesses, carry=carry), notes
+
+
+def is_address(path: str) -> bool:
+    """Say whether the name of a column is one that addresses usually have.
+
+    >>> is_address("request.clientIp"), is_address("device")
+    (True, False)
+    """
+    return _plain(re.split(r"[.\[]", path)[-1]) in _ADDRESSES
 
 
 def _told(guesses: MappingOf[str, str]) -> list[tuple[str, str]]:
@@ -139,7 +151,7 @@ def _what_is_missing(
     pairs = []
     for name in ("session_id", "url", "ts"):
         given = [path for path in _paths(mapping, name) if path not in wrong]
-        path = "+".join(given) or guesses.get(name) or _close(name, [p for p in _paths(mapping, name)], names)
+        path = "+".join(given) or guesses.get(name) or _close(name, _paths(mapping, name), names)
         pairs.append(f"{name}={path}")
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return f"{source} has {' and '.join(said)}; it has {quote_names(shown)}. Fix: --map {','.join(pairs)}"
@@ -160,3 +172,6 @@ def _close(name: str, given: Sequence[str], names: Sequence[str]) -> str:
 
 def _and(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+_ADDRESSES: Final = frozenset(_plain(name.split(".")[-1]) for name in USUAL["ip"])

@@ -43,7 +43,7 @@ def crawlers(user_agents: pd.Series[Any]) -> pd.Series[bool]:
 
     Examples
     --------
-    >>> crawlers(pd.Series(["Googlebot/2.1", "kube-probe/1.29", "curl/8.5", "Mozilla/5.0 Firefox/140.0", None])).tolist()
+    >>> crawlers(pd.Series(["Googlebot/2.1", "kube-probe/1.29", "curl/8.5", "Firefox/140.0", None])).tolist()
     [True, True, False, False, False]
     """
     known: dict[str, bool] = {}

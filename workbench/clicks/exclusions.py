@@ -20,8 +20,8 @@ Bools = npt.NDArray[np.bool_]
 class Exclusions:
     """Says which clicks are left out.
 
-    entries: an address or a network ("203.0.113.0/24"); what begins with "/" or holds "://", a text in URLs; all else, a
-    text in user agents, where capital letters do not matter. "ip:", "url:" and "agent:" before one say which it is.
+    entries: an address or a network ("203.0.113.0/24"); what begins with "/" or holds "://", a text in URLs; all else,
+    a text in user agents, in capital letters or not. "ip:", "url:" and "agent:" before one say which it is.
 
     >>> out = Exclusions(["198.51.100.0/24", "/healthz", "UptimeRobot"])
     >>> ips, agents = pd.Series(["198.51.100.7", "::1", None]), pd.Series(["x", "uptimerobot/2.0", None])

@@ -62,18 +62,18 @@ def warnings(clicks: pd.DataFrame) -> list[str]:
         top = int(np.argmax(counts))
         if counts[top] >= _MOST * len(clicks):
             said.append(
-                f"one session has {counts[top] / len(clicks):.0%} of the clicks ({quote(names[top])}): what is taken for the "
-                "visitor may be a proxy, or the same for all. Say who the visitor is: --map session_id=…, --client"
+                f"one session has {counts[top] / len(clicks):.0%} of the clicks ({quote(names[top])}): what is taken "
+                "for the visitor may be a proxy, or the same for all. Say who the visitor is: --map session_id=…, --client"
             )
         elif len(names) >= _NEARLY_EACH * len(clicks):
             said.append(
-                f"{len(names):,} sessions for {len(clicks):,} clicks: nearly each click has its own, so that no rule can see "
-                "a second one. Say who the visitor is: --map session_id=…"
+                f"{len(names):,} sessions for {len(clicks):,} clicks: nearly each click has its own, so that no "
+                "rule can see a second one. Say who the visitor is: --map session_id=…"
             )
     if "ip" in clicks and (private := _private_share(clicks["ip"])) > 0.5:
         said.append(
-            f"{private:.0%} of the clicks come from private addresses, as behind a proxy or a balancer: visitors may be "
-            "taken for one. Log the client's address (X-Forwarded-For), or name the field: --map ip=…, --client"
+            f"{private:.0%} of the clicks come from private addresses, as behind a proxy or a balancer: visitors may "
+            "be taken for one. Log the client's address (X-Forwarded-For), or name the field: --map ip=…, --client"
         )
     return said
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import tomllib
 import zoneinfo
-from collections.abc import Iterable, Mapping as MappingOf
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
+from workbench.clicks.hosts import Client
 from workbench.durations import duration, format_duration
 from workbench.errors import ClickError, RuleError
 from workbench.text import quote
@@ -23,7 +25,6 @@ __all__ = ["CONSTANT", "FIELD_NAMES", "Client", "Crawlers", "Format", "Mapping",
 Format = Literal["log", "csv", "jsonl", "parquet"]
 TimeUnit = Literal["s", "ms", "us", "ns", "days"]
 Crawlers = Literal["aside", "keep"]
-Client = Literal["public", "first", "last"] | int
 
 FIELD_NAMES: Final = ("session_id", "url", "ts", "click_id", "ip", "user_agent", "label", "method")
 """What a click is made of, and method: the request's, of which only GET and POST are clicks."""
@@ -64,8 +65,8 @@ class Mapping:
     tz
         The zone of times that are written without one, as "Europe/Berlin".
     time_unit
-        What times that are numbers count: "s", "ms", "us" or "ns" since 1970, or "days" as spreadsheets count them. None
-        tells it from all values of the column.
+        What times that are numbers count: "s", "ms", "us" or "ns" since 1970, or "days" as spreadsheets count them.
+        None tells it from all values of the column.
     time_format
         How times are written, as ``"%d/%m/%Y %H:%M:%S"``.
     client
@@ -99,7 +100,7 @@ class Mapping:
     workbench.errors.ClickError: tz is 'Mars', no zone; give one as Europe/Berlin or UTC
     """
 
-    session_id: str | Iterable[str] = ()
+    session_id: Sequence[str] = ()
     url: str | None = None
     ts: str | None = None
     click_id: str | None = None
@@ -116,10 +117,10 @@ class Mapping:
     time_unit: TimeUnit | None = None
     time_format: str | None = None
     client: Client = "public"
-    url_drop: Iterable[str] = ()
-    url_keep: Iterable[str] = ()
+    url_drop: Sequence[str] = ()
+    url_keep: Sequence[str] = ()
     url_from: str | None = None
-    exclude: Iterable[str] = ()
+    exclude: Sequence[str] = ()
     crawlers: Crawlers = "aside"
     merge_repeats: timedelta | str | None = None
 
@@ -152,12 +153,12 @@ class Mapping:
 
     @classmethod
     def of(cls, given: Mapping | MappingOf[str, Any] | str | Path | None) -> Self:
-        """Make one of what users give: a Mapping, a dict of its parameters, a TOML file, TOML, or pairs.
+        r"""Make one of what users give: a Mapping, a dict of its parameters, a TOML file, TOML, or pairs.
 
         Parameters
         ----------
         given
-            As ``{"session_id": "visitor"}``, ``"clicks.toml"``, ``'url = "page"\\n'`` or
+            As ``{"session_id": "visitor"}``, ``"clicks.toml"``, ``'url = "page"\n'`` or
             ``"session_id=ip+device,url=page"``. None maps nothing.
 
         Returns
@@ -206,7 +207,7 @@ class Mapping:
             raise ClickError(f"the mapping has a value of the wrong kind: {error}") from None
 
     def but(self, **values: Any) -> Self:
-        """Give the same with other values for those that are named and not None.
+        r"""Give the same with other values for those that are named and not None.
 
         Parameters
         ----------
@@ -226,7 +227,7 @@ class Mapping:
         Examples
         --------
         >>> Mapping(url="page").but(tz="UTC", ts=None).to_toml()
-        'url = "page"\\ntz = "UTC"\\n'
+        'url = "page"\ntz = "UTC"\n'
         """
         return replace(self, **{name: value for name, value in values.items() if value is not None})
 
@@ -271,7 +272,7 @@ def _client(value: object) -> Client:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     if value == "public" or value == "first" or value == "last":
-        return value  # type: ignore[return-value]  # mypy does not narrow an object by ==
+        return value
     raise ClickError(f"client is {quote(value)}; use public, first, last or how many trusted proxies to pass over")
 
 

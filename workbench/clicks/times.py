@@ -25,7 +25,7 @@ DATED: Final = (
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]{1,9}))?"
     r" ?([Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
-"""A date as most systems write it, to be matched in full: its parts, the fraction, and the offset where there is one."""
+"""A date as most systems write it, to be matched in full: its parts, fraction, and the offset where there is one."""
 
 _STRICT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
@@ -102,21 +102,21 @@ class Times:
         parts = [match.groups() if (match := _DATED.fullmatch(str(values[i]).strip())) else () for i in places.tolist()]
         texts = np.array([_rfc_3339(*part) for part in parts], dtype=object)
         naive = np.array([not part[-1] for part in parts], dtype=bool)
-        found = _parsed(np.where(naive, None, texts))
+        found = _parsed(texts, ~naive)
         self._some_zoned |= not naive.all()
         if naive.any():
-            local = _parsed(np.where(naive, texts + "Z", None))[naive]
+            local = _parsed(np.array([f"{text}Z" for text in texts], dtype=object), naive)[naive]
             found[naive] = self._zone(local, places[naive], reason)
         return found
 
     def _zone(self, local: Moments, places: Places, reason: Objects) -> Moments:
-        """Times of the named zone in UTC. An hour that comes twice is the first one, one that is left out is no time."""
+        """Times of the named zone in UTC. An hour that comes twice is the first one; one left out is no time."""
         there = ~np.isnat(local)
         if self._tz is None:
             if there.any() and not self._some_zoned:
-                first = quote(str(local[there][0]).replace("T", " "))
+                example = quote(str(local[there][0]).replace("T", " "))
                 raise ClickError(
-                    f"{self._source} has times without a zone in {self._column}, as {first}; "
+                    f"{self._source} has times without a zone in {self._column}, as {example}; "
                     "say which: --tz UTC, or as Europe/Berlin"
                 )
             reason[places[there]] = "ts has no zone; name it with --tz"
@@ -168,12 +168,15 @@ def _kinds(values: Objects) -> tuple[Places, Places, Places]:
     return np.flatnonzero(kinds == 1), np.flatnonzero(kinds == 2), np.flatnonzero(kinds == 3)
 
 
-def _parsed(texts: Objects) -> Moments:
-    return _utc(pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", utc=True, errors="coerce"))
+def _parsed(texts: Objects, which: npt.NDArray[np.bool_] | None = None) -> Moments:
+    series = pd.Series(texts, dtype=object)
+    series = series if which is None else series.where(which, None)
+    return _utc(pd.to_datetime(series, format="ISO8601", utc=True, errors="coerce"))
 
 
 def _utc(times: pd.Series[Any]) -> Moments:
-    return times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    moments: Moments = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    return moments
 
 
 def _rfc_3339(year: str, month: str, day: str, clock: str, fraction: str | None, offset: str | None) -> str:
