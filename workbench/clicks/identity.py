@@ -63,12 +63,12 @@ def warnings(clicks: pd.DataFrame) -> list[str]:
         if counts[top] >= _MOST * len(clicks):
             said.append(
                 f"one session has {counts[top] / len(clicks):.0%} of the clicks ({quote(names[top])}): what is taken "
-                "for the visitor may be a proxy, or the same for all. Say who the visitor is: --map session_id=…, --client"
+                "for the visitor may be a proxy, or be the same for all. Name the visitor: --map session_id=…, --client"
             )
         elif len(names) >= _NEARLY_EACH * len(clicks):
             said.append(
                 f"{len(names):,} sessions for {len(clicks):,} clicks: nearly each click has its own, so that no "
-                "rule can see a second one. Say who the visitor is: --map session_id=…"
+                "rule can see a second one. Name the visitor: --map session_id=…"
             )
     if "ip" in clicks and (private := _private_share(clicks["ip"])) > 0.5:
         said.append(
