@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ class Written:
 
     connection: Connection
     topics: Topics
-    clicks: list[bytes] = field(default_factory=list)
+    clicks: list[bytes | None] = field(default_factory=list)
     verdicts: list[Value | bytes] = field(default_factory=list)
     letters: list[Value] = field(default_factory=list)
 
@@ -174,9 +175,18 @@ def test_ticks_are_skipped(written: Written) -> None:
     assert found.clicks == 2000
 
 
+def test_tombstones_are_skipped_and_counted_by_themselves(written: Written) -> None:
+    written.clicks = [None, None]
+    written.judge(CLICKS)
+    found = written.audit()
+    assert found.ok
+    assert (found.clicks, found.tombstones) == (2000, 2)
+    assert re.search(r"^tombstones +2$", str(found), re.MULTILINE)
+
+
 def test_clicks_named_by_a_dead_letter_are_not_to_be_judged(written: Written) -> None:
     late = CLICKS.iloc[:100]
-    written.clicks = [value for _, value, _ in records(late)] + [b"{", b"\xff", b'{"click_id":"x"}']
+    written.clicks = [*(value for _, value, _ in records(late)), b"{", b"\xff", b'{"click_id":"x"}']
     for offset in range(100):
         written.dead(offset, "too_late" if offset else "in_the_future")
     for offset in (100, 101, 102, 102):  # the last one twice, as a restarted detector may do

@@ -111,6 +111,8 @@ def test_tune_prints_the_best_rules_of_labelled_clicks_and_the_share_that_each_f
         (["tune", str(SAMPLE_LOG), "--refused-good", "-1"], 1, "refused_good is -1.0"),
         (["broker", "status", "--brokers", "127.0.0.1:1"], 1, "127.0.0.1:1"),
         (["audit", "--brokers", "nonsense"], 1, "nonsense"),
+        (["audit", "--brokers", ""], 2, "argument --brokers: it names no broker: give HOST:PORT"),
+        (["doctor", "--brokers", " "], 2, "argument --brokers: it names no broker: give HOST:PORT"),
         (["run", "--out", "report.pdf"], 1, "give the name of an .html file"),
         (["click-app", "--session-clicks", "0"], 2, "0 is not a whole number from 1 up"),
         (["run", "--seconds", "0"], 2, "0 is not a whole number from 1 up"),

@@ -18,9 +18,13 @@ from pathlib import Path
 
 import pytest
 from IPython.lib.pretty import pretty
+from polling import until
 
 from workbench.broker.clients import admin_client
 from workbench.broker.connection import Connection
+from workbench.broker.diagnosis import listens
+from workbench.broker.embedded import EmbeddedBroker
+from workbench.broker.topics import ensure_topics
 from workbench.errors import BrokerError
 
 
@@ -111,6 +115,50 @@ def test_something_that_is_no_broker_is_given_up_within_the_time(stranger: str) 
     with pytest.raises(BrokerError, match="does not answer as a Kafka broker"):
         Connection(stranger).check(timedelta(seconds=2))
     assert time.monotonic() - began < 15
+
+
+class SentElsewhere(EmbeddedBroker):
+    """A broker that sends its clients to a name which nobody here knows, or to a port where nobody listens."""
+
+    elsewhere = "redpanda.invalid"
+
+    def _properties(self, port: int, controller: int) -> str:
+        host, _, other = self.elsewhere.partition(":")
+        return f"{super()._properties(port, controller)}\nadvertised.listeners=PLAINTEXT://{host}:{other or port}\n"
+
+    def begin(self) -> Connection:
+        """Start it, as `up` does, but do not wait until its clients can use it."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        _, found = self._start()
+        until(lambda: listens(found.bootstrap, 1), 60)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "why"),
+    [("redpanda.invalid", "does not know that name"), ("127.0.0.1:1", "cannot connect there")],
+)
+def test_a_broker_that_sends_its_clients_where_they_cannot_go_is_told_with_the_setting(
+    elsewhere: str, why: str, tmp_path: Path
+) -> None:
+    broker = SentElsewhere(tmp_path / "broker", port=0)
+    broker.elsewhere = elsewhere
+    try:
+        connection = broker.begin()
+
+        def told() -> str:
+            with pytest.raises(BrokerError) as failed:
+                connection.check()
+            return str(failed.value)
+
+        until(lambda: "sends its clients to" in told(), 60)
+        for use in (connection.check, lambda: ensure_topics(connection)):
+            with pytest.raises(BrokerError, match=rf"sends its clients to {elsewhere}.*{why}.*Fix: set advertised"):
+                use()
+        assert "/etc/hosts" in told()
+        assert "\n" not in told()
+    finally:
+        broker.down()
 
 
 def test_what_the_broker_refuses_is_one_line(connection: Connection) -> None:

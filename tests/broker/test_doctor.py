@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import workbench.cli.doctor
-from workbench.broker.topics import Connection, EmbeddedBroker
+from workbench.broker.clients import CODECS, admin_client
+from workbench.broker.topics import Connection, EmbeddedBroker, Topics, ensure_topics
 from workbench.cli.doctor import Check, checks, doctor
 from workbench.machine.jars import jar_lock
 
@@ -21,13 +22,15 @@ def only(name: str, environ: dict[str, str] | None = None) -> Check:
 
 
 @pytest.mark.java
-def test_on_a_machine_that_is_set_up_all_is_well(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_machine_that_is_set_up_all_is_well(
+    connection: Connection, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import os
 
     monkeypatch.setattr(
         workbench.cli.doctor, "MEMORY_GB", 0.1
     )  # Spark and the broker of other tests have theirs already
-    found = list(checks({**os.environ, "WORKBENCH_BROKERS": connection.bootstrap}))
+    found = list(checks({**os.environ, "WORKBENCH_BROKERS": connection.bootstrap}, None, topics))
     assert [check for check in found if not check.ok] == []
     assert [check.name for check in found] == [
         "Java",
@@ -37,6 +40,7 @@ def test_on_a_machine_that_is_set_up_all_is_well(connection: Connection, monkeyp
         "anywidget",
         "ipywidgets",
         "jupyterlab",
+        "codecs",
         "broker",
         "disk",
         "memory",
@@ -129,6 +133,51 @@ def test_the_embedded_broker_is_asked_when_it_runs(
     assert f"{embedded_broker.status().bootstrap} answers (the embedded one" in check.detail
 
 
+def of_clicks(connection: Connection, topics: Topics) -> Check:
+    environ = {"WORKBENCH_BROKERS": connection.bootstrap}
+    (found,) = [check for check in checks(environ, None, topics) if check.name == "clicks"]
+    return found
+
+
+def test_a_topic_of_clicks_that_keeps_them_is_told_with_its_partitions(connection: Connection, topics: Topics) -> None:
+    ensure_topics(connection, topics, partitions=3)
+    assert of_clicks(connection, topics) == Check(
+        "clicks", True, f"{topics.clicks} has 3 partitions, and keeps each click"
+    )
+
+
+def test_a_topic_that_deletes_clicks_by_their_session_is_told_with_the_command_that_mends_it(
+    connection: Connection, topics: Topics
+) -> None:
+    with admin_client(connection) as admin:
+        admin.create_topics({topics.clicks: {"num_partitions": 1, "configs": {"cleanup.policy": "compact,delete"}}})
+    check = of_clicks(connection, topics)
+    assert not check.ok
+    assert "keeps the latest record of each key only (cleanup.policy=compact,delete)" in check.detail
+    assert "earlier clicks are deleted" in check.detail
+    assert f"--entity-name {topics.clicks} --add-config cleanup.policy=delete" in check.fix
+
+
+def test_a_topic_that_dates_its_records_itself_is_no_fault_and_told_with_what_a_replay_needs(
+    connection: Connection, topics: Topics
+) -> None:
+    settings = {"message.timestamp.type": "LogAppendTime"}
+    with admin_client(connection) as admin:
+        admin.create_topics({topics.clicks: {"num_partitions": 1, "configs": settings}})
+    check = of_clicks(connection, topics)
+    assert check.ok
+    assert "clicks of an old log are too late" in check.detail
+    assert "--add-config message.timestamp.type=CreateTime" in check.detail
+
+
+def test_a_codec_that_only_spark_could_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert only("codecs").ok
+    monkeypatch.setitem(CODECS, "zstd", lambda: False)
+    check = only("codecs")
+    assert (check.ok, check.detail) == (False, "records compressed by zstd are read by Spark only")
+    assert "make setup" in check.fix
+
+
 def test_a_port_that_something_else_has_is_told_with_its_process(
     embedded_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +202,7 @@ def test_each_check_has_its_line_and_the_last_says_whether_all_is_well(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = Check("this", True, "is fine"), Check("that", False, "is broken", "mend it")
-    monkeypatch.setattr(workbench.cli.doctor, "checks", lambda environ, brokers: iter([good, bad]))
+    monkeypatch.setattr(workbench.cli.doctor, "checks", lambda environ, brokers, topics: iter([good, bad]))
     assert not doctor()
     assert capsys.readouterr().out.splitlines() == [
         "ok      this: is fine",
@@ -161,6 +210,6 @@ def test_each_check_has_its_line_and_the_last_says_whether_all_is_well(
         "        fix: mend it",
         "1 not ok.",
     ]
-    monkeypatch.setattr(workbench.cli.doctor, "checks", lambda environ, brokers: iter([good]))
+    monkeypatch.setattr(workbench.cli.doctor, "checks", lambda environ, brokers, topics: iter([good]))
     assert doctor()
     assert capsys.readouterr().out == "ok      this: is fine\nAll is well.\n"

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from workbench.broker.clients import admin_client
 from workbench.broker.delivery import Sent
 from workbench.broker.sender import Sending, Speed, replay, send
 from workbench.broker.topics import Connection, Topics, end_offsets, ensure_topics
@@ -244,6 +245,17 @@ def test_a_replay_behind_newer_records_is_refused(connection: Connection, topic:
     with pytest.raises(TopicError, match=r"already holds records from .* Fix: "):
         replay(clicks_of(30), connection, speed="max", topic=topic)
     assert len(read(connection, topic)) == 5
+
+
+def test_a_replay_to_a_topic_that_dates_its_records_itself_is_refused_with_the_fix(
+    connection: Connection, topics: Topics
+) -> None:
+    settings = {"message.timestamp.type": "LogAppendTime"}
+    with admin_client(connection) as admin:
+        admin.create_topics({topics.clicks: {"num_partitions": 1, "configs": settings}})
+    with pytest.raises(TopicError, match=r"dates records when they arrive .*Fix: .*timestamp\.type=CreateTime"):
+        replay(clicks_of(3), connection, speed="max", topic=topics.clicks)
+    assert end_offsets(connection, topics.clicks) == {0: 0}
 
 
 def test_a_replay_after_older_records_is_fine(connection: Connection, topic: str) -> None:

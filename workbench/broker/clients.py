@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import codec as codecs
 from kafka.errors import KafkaError
 
 from workbench.broker import diagnosis
@@ -19,7 +20,7 @@ from workbench.broker.connection import HOW_TO_GET_A_BROKER, Connection, reach, 
 from workbench.broker.security import SECURITY_VARIABLE
 from workbench.errors import BrokerError
 
-__all__ = ["CONNECT_MS", "admin_client", "consumer_at", "error_text", "partitions", "producer_for"]
+__all__ = ["CODECS", "CONNECT_MS", "admin_client", "consumer_at", "error_text", "partitions", "producer_for"]
 
 Consumer: TypeAlias = KafkaConsumer
 Producer: TypeAlias = KafkaProducer
@@ -28,6 +29,8 @@ ClientError: TypeAlias = KafkaError
 Partition: TypeAlias = TopicPartition
 """A partition by its topic and its number, as the clients take it."""
 
+CODECS = {"gzip": codecs.has_gzip, "lz4": codecs.has_lz4, "snappy": codecs.has_snappy, "zstd": codecs.has_zstd}
+"""How records may be compressed, by Kafka's name for it; and whether the clients here can read that."""
 CONNECT_MS = 15_000
 """How long a client tries to reach a broker that answered when it was last looked at."""
 _ADMIN_CONNECT_MS = 10_000
@@ -65,6 +68,7 @@ def consumer_at(connection: Connection, positions: Mapping[Partition, int]) -> C
             **connection.kafka_python(),
             enable_auto_commit=False,
             allow_auto_create_topics=False,
+            isolation_level="read_committed",
             auto_offset_reset="earliest",  # where a topic was made anew, its first record is the next one
             bootstrap_timeout_ms=CONNECT_MS,
             fetch_max_wait_ms=50,

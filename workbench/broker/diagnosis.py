@@ -1,7 +1,8 @@
 """Why a broker cannot be used, and the fix, in a few words each. Looks only; raises nothing.
 
 Kafka's clients tell a wrong certificate or password from a missing broker in their log at best, and try again until
-time is over. So the socket, the TLS handshake and the login are tried here, one after the other.
+time is over. So the socket, the TLS handshake and the login are tried here, one after the other, and then the addresses
+under which the broker tells its clients to come back.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = ["listens", "refused", "unreachable"]
 
 _SECONDS = 4.0
 _ALERT_S = 0.5
+_ADVERTISED_S = 2.0
 # OpenSSL's numbers for what is wrong with a certificate.
 _EXPIRED, _NOT_YET = 10, 9
 _OTHER_NAME = (62, 64)
@@ -66,7 +68,9 @@ def _look_at(address: str, security: Security, seconds: float) -> tuple[str, str
     host = _host(address)
     try:
         with _talk(address, seconds, security.tls_context() if security.tls else None) as talk:
-            return login.refusal(talk, host, security) if security.sasl else None
+            if security.sasl and (refusal := login.refusal(talk, host, security)):
+                return refusal
+            return _advertised_wrongly(talk, seconds)
     except ssl.SSLCertVerificationError as error:
         return _wrong_certificate(error, host)
     except ssl.SSLError as error:
@@ -76,6 +80,35 @@ def _look_at(address: str, security: Security, seconds: float) -> tuple[str, str
         return f"TLS failed: {error.reason or error}", "see the broker's log"
     except (OSError, ValueError, struct.error) as error:  # the latter two: an answer that is not a broker's
         return (error.strerror if isinstance(error, OSError) else None) or str(error), ""
+
+
+def _advertised_wrongly(talk: socket.socket, seconds: float) -> tuple[str, str] | None:
+    """Whether this machine can go where the broker sends its clients. None also where it does not say."""
+    talk.settimeout(min(seconds, _ADVERTISED_S))
+    try:
+        told = login.advertised(talk)
+    except (OSError, ValueError, struct.error):
+        return None  # no broker, or one that wants TLS: the client says so
+    unknown = [host for host, port in told if not _resolves(host, port)]
+    if unknown:
+        what = "does not know that name"
+    elif told and not any(listens(f"{host}:{port}", min(seconds, _ADVERTISED_S)) for host, port in told):
+        what, unknown = "cannot connect there", [host for host, _ in told]
+    else:
+        return None
+    host, port = next(each for each in told if each[0] in unknown)
+    return (
+        f"it answers, but sends its clients to {host}:{port}, and this machine {what}",
+        "set advertised.listeners of the broker (Redpanda: advertised_kafka_api) to an address that this machine "
+        f"reaches, or add {host} to /etc/hosts",
+    )
+
+
+def _resolves(host: str, port: int) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError):
+        return False
 
 
 def _wrong_certificate(error: ssl.SSLCertVerificationError, host: str) -> tuple[str, str]:

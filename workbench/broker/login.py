@@ -1,8 +1,8 @@
-"""Logging in over an open socket, to learn why a broker refuses. No client: nothing else is said to it.
+"""What is asked of a broker over an open socket, where clients do not tell: a login, and where it sends clients.
 
 A broker that refuses a login answers and closes at once, and kafka-python then misses the answer: all that it can tell
-is that time was over. The two requests are those of Kafka's protocol, SaslHandshake (version 1) and SaslAuthenticate
-(version 0), which every broker since 1.0 takes.
+is that time was over. The requests are those of Kafka's protocol, SaslHandshake (version 1), SaslAuthenticate (version
+0) and Metadata (version 1), which every broker since 1.0 takes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from workbench.broker.security import Security
 
-__all__ = ["refusal"]
+__all__ = ["advertised", "refusal"]
 
-_HANDSHAKE, _AUTHENTICATE = (17, 1), (36, 0)
+_HANDSHAKE, _AUTHENTICATE, _METADATA = (17, 1), (36, 0), (3, 1)
 _UNSUPPORTED_MECHANISM, _ILLEGAL_STATE = 33, 34
 _LONGEST_ANSWER = 1 << 20
 
@@ -47,6 +47,20 @@ def refusal(talk: socket.socket, host: str, security: Security) -> tuple[str, st
             )
         way.receive(answer[4 + max(0, length) + 4 :])
     return None
+
+
+def advertised(talk: socket.socket) -> list[tuple[str, int]]:
+    """Host and port of each broker, as clients are told them. OSError, ValueError, struct.error: no such answer."""
+    answer = _ask(talk, _METADATA, struct.pack(">i", 0))  # of no topic
+    (count,), found, at = struct.unpack_from(">i", answer), [], 4
+    for _ in range(count):
+        (length,) = struct.unpack_from(">h", answer, at + 4)
+        host = answer[at + 6 : at + 6 + length].decode()
+        at += 6 + length
+        port, rack = struct.unpack_from(">ih", answer, at)
+        at += 6 + max(0, rack)
+        found.append((host, port))
+    return found
 
 
 def _ask(talk: socket.socket, request: tuple[int, int], body: bytes) -> bytes:

@@ -29,14 +29,14 @@ _REJECTED_COLUMNS: Final = ["partition", "offset", "reason"]
 
 @dataclass(frozen=True, eq=False)
 class TopicClicks:
-    """What was read from a topic: records == len(clicks) + invalid + ticks.
+    """What was read from a topic: records == len(clicks) + invalid + tombstones + ticks.
 
     Attributes
     ----------
     clicks : DataFrame
         A frame of clicks sorted by ts, redelivered ones as often as they are there.
     records : int
-        Records that were read.
+        Records that were read. Those of transactions that were aborted, or are still open, are none.
     invalid : int
         How many of them are no clicks.
     rejected : DataFrame
@@ -44,7 +44,10 @@ class TopicClicks:
     ticks : int
         Records that only keep the watermark moving.
     older : int
-        Records before the first that was read, left out by `limit` or `since`.
+        Records before the first that was read, left out by `limit` or `since`. Told by offsets: where some of those
+        have no record, it is at most so many.
+    tombstones : int
+        Records without a value: marks that a session's records are to be deleted.
     """
 
     clicks: pd.DataFrame
@@ -53,9 +56,11 @@ class TopicClicks:
     rejected: pd.DataFrame
     ticks: int
     older: int
+    tombstones: int = 0
 
     def __str__(self) -> str:
         text = f"{self.records:,} records: {len(self.clicks):,} clicks, {self.invalid:,} invalid, {self.ticks:,} ticks"
+        text += f", {self.tombstones:,} tombstones" if self.tombstones else ""
         return text + (f"; {self.older:,} older ones left out" if self.older else "")
 
 
@@ -118,15 +123,18 @@ def read_topic(
 
     found: list[Click] = []
     rejected: list[tuple[int, int, str]] = []
-    invalid = ticks = read = 0
+    invalid = ticks = tombstones = read = 0
     with tqdm(total=total, unit=" records", unit_scale=True, desc=topic, disable=not progress) as bar:
         for record in records(connection, topic, begin, end, bar):
             read += 1
             if record.value == TICK_VALUE:
                 ticks += 1
                 continue
+            if record.value is None:
+                tombstones += 1
+                continue
             try:
-                found.append(clicks.parse(record.value or b""))
+                found.append(clicks.parse(record.value))
             except ClickError as error:
                 invalid += 1
                 if len(rejected) < _REJECTED_KEPT:
@@ -138,6 +146,7 @@ def read_topic(
         rejected=pd.DataFrame(rejected, columns=_REJECTED_COLUMNS),
         ticks=ticks,
         older=sum(max(0, begin[p] - oldest[p]) for p in end),
+        tombstones=tombstones,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.broker.delivery import Delivery, Floats, Sent, open_delivery
+from workbench.broker.topic_settings import settings_of
 from workbench.broker.topics import Connection, Topics, oldest_since
 from workbench.clicks.record import check
 from workbench.clicks.traffic import Traffic
@@ -133,6 +134,7 @@ def replay(
     ------
     TopicError
         There is no such topic, or it holds records at or after the first event: behind those, the replay would be late.
+        Or it dates records itself when they arrive: all of a replay would be late.
     ClickError, TrafficError, BrokerError
         As `send` raises them.
     """
@@ -143,6 +145,7 @@ def replay(
         added = pd.Timestamp.now("UTC").floor("us") - clicks["ts"].max()
         clicks = clicks.assign(ts=clicks["ts"] + added).sort_values("ts", kind="stable", ignore_index=True)
         clicks["ts"] = clicks["ts"].dt.as_unit("us")
+        _refuse_other_dates(connection, topic)
         _refuse_newer(connection, topic, clicks["ts"].iloc[0].to_pydatetime())
         shift = added.to_pytimedelta()
     sending = send(clicks, connection, topic=topic, speed=speed, event_time_as_timestamp=True, progress=progress)
@@ -262,6 +265,15 @@ def _pace(speed: Speed) -> float | None:
 def _seconds_from(clicks: pd.DataFrame, origin: pd.Timestamp) -> Floats:
     """Event times in seconds from `origin`."""
     return np.asarray((clicks["ts"] - origin) / pd.Timedelta(seconds=1), dtype=np.float64)
+
+
+def _refuse_other_dates(connection: Connection, topic: str) -> None:
+    """Raise TopicError when the broker dates what comes to `topic`: a replay is dated by its event times."""
+    settings = settings_of(connection, topic)
+    if settings is not None and settings.dates_on_arrival:
+        raise TopicError(
+            f"topic {settings.dates_on_arrival}. Fix: replay to another topic, or {settings.date_by_sender}"
+        )
 
 
 def _refuse_newer(connection: Connection, topic: str, first: datetime) -> None:

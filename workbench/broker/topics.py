@@ -289,7 +289,8 @@ def _list_offsets(admin: Any, parts: Mapping[str, Iterable[int]], which: Any) ->
 
     asked = {place: which for name, numbers in parts.items() for place in partitions(name, dict.fromkeys(numbers, 0))}
     found: dict[str, dict[int, Any]] = {name: {} for name in parts}
-    for place, at in sorted(admin.list_partition_offsets(asked).items()):
+    listed = admin.list_partition_offsets(asked, isolation_level="read_committed")
+    for place, at in sorted(listed.items()):
         found[place.topic][place.partition] = at
     return found
 

@@ -36,7 +36,7 @@ def doctor(args: Namespace) -> int:
     """Print what is well and what is not. 1 when something is not."""
     from workbench.cli.doctor import doctor
 
-    return 0 if doctor(args.brokers) else 1
+    return 0 if doctor(args.brokers, topics_of(args)) else 1
 
 
 def broker_up(args: Namespace) -> int:

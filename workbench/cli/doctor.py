@@ -1,4 +1,4 @@
-"""What `workbench doctor` looks at: Java, jars, packages, widgets, broker, disk, memory. It mends nothing."""
+"""What `workbench doctor` looks at: Java, jars, packages, widgets, broker, topics, disk, memory. It mends nothing."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from workbench.broker.connection import BROKERS_VARIABLE, brokers_named
 from workbench.broker.diagnosis import listens
 from workbench.broker.embedded import DEFAULT_PORT, port_holder
 from workbench.broker.security import SECURITY_VARIABLE
-from workbench.broker.topics import Connection, EmbeddedBroker
-from workbench.errors import WorkbenchError
+from workbench.broker.topic_settings import settings_of
+from workbench.broker.topics import Connection, EmbeddedBroker, Topics, describe
+from workbench.errors import TopicError, WorkbenchError
 from workbench.machine.extras import Extra, how_to_install
 from workbench.machine.folders import cache_dir, state_dir
 from workbench.machine.jars import jar_lock, jars, missing_jars
@@ -46,13 +47,15 @@ class Check:
     fix: str = ""
 
 
-def doctor(brokers: str | None = None) -> bool:
+def doctor(brokers: str | None = None, topics: Topics = Topics()) -> bool:
     """Look at all that the workbench needs of this machine, and print what is well and what is not, with the fix.
 
     Parameters
     ----------
     brokers
         The broker to look at, as for `connect`.
+    topics
+        Of these that of the clicks is looked at, where it is there.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def doctor(brokers: str | None = None) -> bool:
         Whether all is well. Nothing is raised for what is not.
     """
     failed = 0
-    for check in checks(os.environ, brokers):
+    for check in checks(os.environ, brokers, topics):
         print(f"{'ok    ' if check.ok else 'not ok'}  {check.name}: {check.detail}", flush=True)
         if not check.ok:
             failed += 1
@@ -69,7 +72,7 @@ def doctor(brokers: str | None = None) -> bool:
     return not failed
 
 
-def checks(environ: Mapping[str, str], brokers: str | None = None) -> Iterator[Check]:
+def checks(environ: Mapping[str, str], brokers: str | None = None, topics: Topics = Topics()) -> Iterator[Check]:
     """The checks, in the order in which things need each other, each made when it is asked for."""
     yield _java(environ)
     for name in ("kafka", "spark"):
@@ -77,7 +80,8 @@ def checks(environ: Mapping[str, str], brokers: str | None = None) -> Iterator[C
     yield _packages()
     for package, extension in _WIDGETS.items() if _LOCK.exists() or _version("jupyterlab") else ():
         yield _widget(package, extension)
-    yield from _broker(environ, brokers)
+    yield _codecs()
+    yield from _broker(environ, brokers, topics)
     yield _disk()
     yield _memory()
 
@@ -182,15 +186,24 @@ def _widget(package: str, extension: str | None) -> Check:
     return Check(package, True, f"{version}, with JupyterLab's extension {extension} {front_end}")
 
 
-def _broker(environ: Mapping[str, str], brokers: str | None) -> Iterator[Check]:
+def _codecs() -> Check:
+    """What Spark reads is read here too: it brings its own codecs along, and the clients here need packages."""
+    from workbench.broker.clients import CODECS  # not at the top: kafka-python takes a while
+
+    if missing := [name for name, there in CODECS.items() if not there()]:
+        fix = "make setup (without its source tree: pip install lz4 python-snappy zstandard)"
+        return Check("codecs", False, f"records compressed by {', '.join(missing)} are read by Spark only", fix)
+    return Check("codecs", True, f"{', '.join(CODECS)} are read here as by Spark")
+
+
+def _broker(environ: Mapping[str, str], brokers: str | None, topics: Topics) -> Iterator[Check]:
     if brokers_named(environ, brokers) or environ.get(SECURITY_VARIABLE, "").strip():
         how = "the one you named" if brokers else f"named by {BROKERS_VARIABLE}"
-        yield _attempt("broker", lambda: _answers(Connection.from_env(environ, brokers=brokers), how))
+        yield from _answers(lambda: Connection.from_env(environ, brokers=brokers), how, topics)
         return
     status = EmbeddedBroker().status()
-    if status.bootstrap:
-        connection = Connection(status.bootstrap)
-        yield _attempt("broker", lambda: _answers(connection, f"the embedded one, {status.memory_mb} MB"))
+    if (there := status.bootstrap) is not None:
+        yield from _answers(lambda: Connection(there), f"the embedded one, {status.memory_mb} MB", topics)
         return
     busy = [port for port in (DEFAULT_PORT, DEFAULT_PORT + 1) if listens(f"127.0.0.1:{port}", 1.0)]
     if busy:
@@ -202,9 +215,37 @@ def _broker(environ: Mapping[str, str], brokers: str | None) -> Iterator[Check]:
     yield Check("broker", True, "the embedded one does not run; it is started when it is needed")
 
 
-def _answers(connection: Connection, which: str) -> str:
-    connection.check()
-    return f"{connection.bootstrap} answers ({which})"
+def _answers(found: Callable[[], Connection], which: str, topics: Topics) -> Iterator[Check]:
+    def probe() -> str:
+        connection = found()
+        connection.check()
+        return f"{connection.bootstrap} answers ({which})"
+
+    yield (answer := _attempt("broker", probe))
+    if answer.ok:
+        yield from _clicks(found(), topics.clicks)
+
+
+def _clicks(connection: Connection, topic: str) -> Iterator[Check]:
+    """The topic of clicks, where it is there: does it keep them, and who dates them."""
+    try:
+        held = describe(connection, [topic])[topic]
+        settings = settings_of(connection, topic)
+    except TopicError:
+        return  # it is made when it is needed
+    except WorkbenchError as error:
+        yield Check("clicks", False, str(error), "see the message")
+        return
+    count = len(held.end)
+    there = f"{topic} has {count} partition{'' if count == 1 else 's'}"
+    if settings is None:
+        yield Check("clicks", True, f"{there}; its settings may not be looked at by this user")
+    elif settings.loses_clicks:
+        yield Check("clicks", False, settings.loses_clicks, settings.keep_all)
+    elif settings.dates_on_arrival:
+        yield Check("clicks", True, f"{there}; {settings.dates_on_arrival}. To replay one: {settings.date_by_sender}")
+    else:
+        yield Check("clicks", True, f"{there}, and keeps each click")
 
 
 def _disk() -> Check:

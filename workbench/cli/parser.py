@@ -102,7 +102,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     lab = command("lab", commands.lab, "Open the notebooks in JupyterLab on this machine", brokers)
     lab.add_argument("arguments", nargs="*", metavar="-- ARGUMENT", help="handed on to JupyterLab")
     command("prepare", prepare, "Get ready what the two JVMs need, once: jars, and a faster start of Spark")
-    command("doctor", commands.doctor, "Check Java, jars, packages, broker, disk and memory", brokers)
+    command("doctor", commands.doctor, "Check Java, jars, packages, broker, topics, disk and memory", topics)
     _add_broker(command("broker", commands.broker_status, "Start, end or look at the embedded Kafka broker"), brokers)
     made = command("topics", commands.topics, "Create the topics, and say how many partitions they have", topics)
     made.add_argument("--partitions", type=int, metavar="N", help="how many each must have (new ones: 2)")
@@ -125,7 +125,7 @@ def _common() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     """Options that several commands have: where the broker is; and that with the names of the topics."""
     brokers = argparse.ArgumentParser(add_help=False)
     text = "Kafka to use; default: WORKBENCH_BROKERS, else the embedded broker, started when it is needed"
-    brokers.add_argument("--brokers", metavar="HOST:PORT", help=text)
+    brokers.add_argument("--brokers", type=_brokers, metavar="HOST:PORT", help=text)
     topics = argparse.ArgumentParser(add_help=False, parents=[brokers])
     for name, default in _TOPICS.items():
         topics.add_argument(f"--{name}-topic", default=default, metavar="TOPIC", help="default: %(default)s")
@@ -279,6 +279,14 @@ def _positive(text: str) -> int:
 
 
 _positive.__name__ = "whole number"  # argparse names it where int() fails
+
+
+def _brokers(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError(
+            "it names no broker: give HOST:PORT, or leave the option out for WORKBENCH_BROKERS or the embedded broker"
+        )
+    return text
 
 
 def _speed(text: str) -> float | Literal["max"]:

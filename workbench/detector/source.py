@@ -71,6 +71,7 @@ class ClickSource:
             self._spark.readStream.format("kafka")
             .options(**self._connection.spark())
             .option("assign", json.dumps({self._topic: [number]}))
+            .option("kafka.isolation.level", "read_committed")
             .option("startingOffsets", json.dumps({self._topic: {str(number): offset}}))
             .load()
         )

@@ -142,6 +142,7 @@ def of_topics(
         "records": held.records,
         "clicks": len(held.clicks),
         "malformed": held.invalid,
+        "tombstones, which only delete": held.tombstones,
         "ticks, which keep an idle partition moving": held.ticks,
         "older records, left out": held.older,
     }

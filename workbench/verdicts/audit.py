@@ -69,6 +69,8 @@ class Audit:
         Records on the clicks topic that are no click and have no dead letter.
     refused : int
         Readable clicks that were given up as malformed.
+    tombstones : int
+        Records on the clicks topic without a value: nothing to be judged.
     dead_letters : dict
         Reason → dead letters, each click record once.
     examples : dict
@@ -88,6 +90,7 @@ class Audit:
     unreadable: int
     lost: int
     refused: int
+    tombstones: int = 0
     dead_letters: dict[str, int] = field(default_factory=dict)
     examples: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -97,7 +100,8 @@ class Audit:
         return not any(getattr(self, name) for name in _FAULTS)
 
     def __str__(self) -> str:
-        names = ("clicks", "verdicts", "flagged", "revised", "repeated", *_FAULTS)
+        names = ["clicks", "verdicts", "flagged", "revised", "repeated", *_FAULTS]
+        names += ["tombstones"] if self.tombstones else []
         lines = [(name.replace("_", " "), f"{getattr(self, name):>12,}") for name in names]
         lines += [(f"dead letter: {reason}", f"{n:>12,}") for reason, n in sorted(self.dead_letters.items())]
         width = max(len(name) for name, _ in lines)
@@ -121,7 +125,8 @@ def audit(
 ) -> Audit:
     """Hold the verdicts on a topic against the rule.
 
-    A click record that a dead letter names (by partition and offset) is not to be judged, and ticks are skipped.
+    A click record that a dead letter names (by partition and offset) is not to be judged, and ticks and tombstones are
+    skipped. Records of transactions that were aborted, or are still open, are not there for anyone who reads.
 
     Parameters
     ----------
@@ -170,6 +175,7 @@ class _Clicks:
     frame: pd.DataFrame
     lost: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    tombstones: int = 0
     tipping: dict[Place, str] = field(default_factory=dict)  # where a click is that tipped a verdict → its click_id
 
 
@@ -240,12 +246,15 @@ def _read_clicks(records: Iterator[Any], letters: dict[Place, str], tipping: set
     ts_us = array("q")
     texts: dict[str, str] = {}
     for record in records:
+        if record.value is None:
+            found.tombstones += 1
+            continue
         reason = letters.get((record.partition, record.offset))
         if record.value == TICK_VALUE or (reason is not None and reason != "malformed"):
             continue
         where = f"partition {record.partition} offset {record.offset}"
         try:
-            click = parse(record.value or b"")
+            click = parse(record.value)
         except ClickError as error:
             if reason is None:
                 found.lost.append(f"{where}: {error}")
@@ -309,6 +318,7 @@ def _compare(found: _Clicks, given: _Verdicts, letters: dict[tuple[int, int], st
         revised=int(verdicts.loc[verdicts["revised"], "click_id"].nunique()),
         repeated=int(verdicts.duplicated(["click_id", "rule_id", "fraud"]).sum()),
         **amiss,
+        tombstones=found.tombstones,
         dead_letters=dict(Counter(letters.values())),
         examples={name: tuple(some[:_EXAMPLES]) for name, some in examples.items() if some},
     )
