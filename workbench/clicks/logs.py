@@ -1,0 +1,171 @@
+"""Lines of an access log as rows of raw cells, chunk by chunk. Formats: `presets`; opening files: `inputs`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from workbench.clicks.log_format import COLUMNS, LogFormat
+from workbench.clicks.log_lines import NO_LINE, Cells, finished, read_lines
+from workbench.clicks.log_w3c import W3c
+from workbench.clicks.log_wraps import unwrap, wrap_of
+from workbench.clicks.presets import find, fits, guess, nearest, sample
+from workbench.clicks.rows import CHUNK_ROWS, Rows
+from workbench.errors import ClickError
+from workbench.text import quote
+
+__all__ = ["log_rows"]
+
+_NAMED: Final = 500  # lines of a chunk that the nearest format is looked up for, since that takes its time
+_NUL = "NUL bytes inside the line"
+_NUL_ONLY = "nothing but NUL bytes"
+_NUL_OFF = "lines with NUL bytes before them, read without these"
+
+
+def log_rows(lines: Iterable[str], format: LogFormat | str | None = None) -> Iterator[Rows]:
+    """Read the lines of a log.
+
+    Parameters
+    ----------
+    lines
+        With or without their line ends. What log shippers put around them is taken off.
+    format
+        A format, its name or a format string; None tells it from the first lines.
+
+    Yields
+    ------
+    Rows
+        At most `CHUNK_ROWS` lines each. Columns are those of `COLUMNS`, and what else the format has: ip as the line
+        has it, a list where there are proxies; ts in RFC 3339, without an offset where the line has none, or a number
+        as it stands; url without scheme and host; None for what is "-".
+
+    Raises
+    ------
+    ClickError
+        There is no such format, or the lines are in none that has a name.
+
+    Examples
+    --------
+    >>> read = next(log_rows(['h.example - - [02/Jan/2026:03:04:05 +0100] "GET /ad HTTP/1.1" 200 5', "oops"]))
+    >>> read.cells[["url", "ts"]]
+        url                         ts
+    0   /ad  2026-01-02T03:04:05+01:00
+    1  None                       None
+    >>> read.problem.tolist()
+    ['', 'not a line of common']
+    """
+    ahead = iter(lines)
+    first = list(islice(ahead, CHUNK_ROWS))
+    seen = sample(first[: CHUNK_ROWS // 10])
+    chosen = find(format) if isinstance(format, str) else format or guess(seen)
+    if chosen is None:
+        raise ClickError(_in_no_format(seen))
+    if chosen.json is not None and seen and (unwrap(seen, wrap_of(seen) or "syslog")[0])[0].startswith("{"):
+        chosen = find(chosen.json)
+    wrap = _wrap(seen, chosen)
+    w3c = W3c(chosen) if chosen.kind == "w3c" else None
+    number = 1
+    while first:
+        yield _rows(first, number, chosen, wrap, w3c)
+        number += len(first)
+        first = list(islice(ahead, CHUNK_ROWS))
+
+
+def _rows(lines: list[str], number: int, format: LogFormat, wrap: str | None, w3c: W3c | None) -> Rows:
+    notes: Counter[str] = Counter()
+    as_read = [line.rstrip("\r\n") for line in lines]
+    if number == 1:
+        as_read[0] = as_read[0].removeprefix("\ufeff")
+    damaged = _without_nuls(as_read, notes)
+    if wrap is not None:
+        as_read, wrapped = unwrap(as_read, wrap)
+        notes[f"lines inside those of {wrap}"] += wrapped
+    aside = [""] * len(lines)
+    if w3c is not None:
+        cells, aside = w3c(as_read)
+    else:
+        cells = read_lines(as_read, format)
+    problem = cells.problem
+    for i, reason in damaged.items():
+        problem[i], aside[i] = reason, ""
+    columns = finished(Cells(cells.raw, problem, notes), format.unit)
+    _name_nearest(as_read, problem, format)
+    for i, reason in enumerate(aside):
+        if reason:
+            problem[i] = ""
+    nothing = [None] * len(lines)
+    # From an iterator: numpy looks into each value of a list, which takes as long as all of the reading.
+    objects = {
+        name: np.fromiter(columns.get(name, nothing), dtype=object, count=len(lines))
+        for name in dict.fromkeys((*COLUMNS, *columns))
+    }
+    return Rows(
+        cells=pd.DataFrame(objects, copy=False),
+        line=np.arange(number, number + len(lines), dtype=np.int64),
+        problem=np.array(problem, dtype=object),
+        aside=np.array(aside, dtype=object),
+        text=lambda i: lines[i].rstrip("\r\n"),
+        notes=+notes,
+    )
+
+
+def _without_nuls(lines: list[str], notes: Counter[str]) -> dict[int, str]:
+    """Take NULs off the beginnings of lines, as a log has them that was cut while it was written to."""
+    damaged = {}
+    for i, line in enumerate(lines):
+        if "\0" in line:
+            lines[i] = line.lstrip("\0")
+            if not lines[i]:
+                damaged[i] = _NUL_ONLY
+            elif "\0" in lines[i]:
+                damaged[i] = _NUL
+            else:
+                notes[_NUL_OFF] += 1
+    return damaged
+
+
+def _wrap(seen: Sequence[str], format: LogFormat) -> str | None:
+    """What is around the lines; None where more of them are in the format as they stand."""
+    wrap = wrap_of(seen)
+    if wrap is None or format.kind == "w3c":
+        return wrap
+    inside, _ = unwrap(seen, wrap)
+    return wrap if fits(inside, format) > fits(seen, format) else None
+
+
+def _name_nearest(lines: Sequence[str], problem: list[str], format: LogFormat) -> None:
+    """Say of lines that are not in the format which other they are in, or come closest to."""
+    left = _NAMED
+    for i, reason in enumerate(problem):
+        if reason != NO_LINE:
+            continue
+        problem[i] = f"not a line of {format.name}"
+        if not lines[i].strip():
+            problem[i] = "empty line"
+        elif left > 0:
+            left -= 1
+            problem[i] += _nearest(lines[i], format)
+
+
+def _nearest(line: str, format: LogFormat) -> str:
+    other = guess([line])
+    if other is not None and other.name != format.name:
+        return f"; it is one of {other.name}"
+    close = nearest(line)
+    if close is None:
+        return ""
+    return f"; nearest is {close[0].name}, as far as its {close[1]}"
+
+
+def _in_no_format(seen: Sequence[str]) -> str:
+    fix = "name its format, or give the format string of the server's settings: --log-format"
+    if not seen:
+        return f"the log holds no lines to tell its format from; {fix}"
+    close = nearest(seen[0])
+    hint = "" if close is None else f", nearest is {close[0].name}, as far as its {close[1]}"
+    return f"the first lines are in no log format that has a name{hint}: got {quote(seen[0])}; {fix}"
