@@ -154,7 +154,7 @@ class Intake:
         if self._mapping.method is None:
             return np.zeros(len(out), np.bool_)
         method = self._texts(cells, self._mapping.method).str.upper()
-        other: Bools = ((method != "GET") & (method != "POST")).to_numpy(dtype=bool)
+        other: Bools = (method.notna() & (method != "GET") & (method != "POST")).to_numpy(dtype=bool)
         if not self._mapping.assets:
             other |= out["url"].str.contains(_ASSET, regex=True, na=False).to_numpy(dtype=bool)
         return other
