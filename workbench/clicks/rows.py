@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,10 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["CHUNK_ROWS", "Rows"]
+__all__ = ["CHUNK_ROWS", "Choose", "Rows"]
 
 CHUNK_ROWS: Final = 100_000
 """The most rows that a reader gives at once, which bounds the memory it takes."""
+
+
+Choose = Callable[[Sequence[str]], Sequence[str]]
+"""Says which paths are wanted of a table, given the names there are; raises ClickError for what is missing."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,274 @@
+"""Rows of CSV as cells, with a physical line for each. What divides them and the header are found in `csv_header`.
+
+A cell in quotes may hold line breaks. A stray quote looks as if it opened such a cell, and would swallow what follows.
+So a row goes over several lines only if nothing speaks against it, and otherwise costs its first line alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
+from itertools import chain, count, islice
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from workbench.clicks.csv_header import HEAD_LINES, Cells, Header, find_header
+from workbench.clicks.decoding import LONGEST_LINE, TOO_LONG
+from workbench.clicks.record import LONGEST_TEXT
+from workbench.clicks.rows import CHUNK_ROWS, Choose, Rows
+from workbench.errors import ClickError
+
+__all__ = [
+    "CONTINUATION", "HEADER", "HEADER_AGAIN", "OPEN_QUOTE", "STRAY_QUOTE", "TITLE", "TOTAL", "csv_rows",
+]  # fmt: skip
+
+TITLE: Final = "title above the header"
+HEADER: Final = "header"
+HEADER_AGAIN: Final = "header once more"
+TOTAL: Final = "total"
+CONTINUATION: Final = "continuation of a quoted cell"
+
+OPEN_QUOTE: Final = "opening quote without an end"
+STRAY_QUOTE: Final = "a quote inside a quoted cell that is not doubled"
+_BACKSLASHES: Final = "rows whose quotes are escaped by backslashes"
+_BLANKS: Final = "rows with blanks before quotes"
+_AHEAD: Final = 64
+_ESCAPED = re.compile(r'\\(["\\])')
+_BEGINS_TOTAL = re.compile('"?(?:grand )?total', re.IGNORECASE)
+_TOTAL = re.compile(r"(?:grand )?totals?\s*(?:[:–-].*)?", re.IGNORECASE | re.DOTALL)
+_FIGURE = re.compile(r"\s*(?:[^\w\s]{0,3}\s*[\d.,' ]+\s*(?:%|\w{3})?|-{1,2}|)\s*")
+
+
+def csv_rows(lines: Iterator[str], name: str, choose: Choose) -> Iterator[Rows]:
+    """Read CSV with a header.
+
+    Parameters
+    ----------
+    lines
+        The physical lines, without what ends them.
+    name
+        What messages call the source.
+    choose
+        Gives the columns that are wanted, of the names there are. A column that is not there is empty.
+
+    Yields
+    ------
+    Rows
+        At most about `CHUNK_ROWS` lines; the header and what stands above it are lines too.
+
+    Raises
+    ------
+    ClickError
+        There is no header, `choose` raises one, or a wanted column is there twice.
+    """
+    head = list(islice(lines, HEAD_LINES))
+    header = find_header(head)
+    wanted = list(choose(list(dict.fromkeys(filter(None, header.names)))))
+    for column in wanted:
+        if header.names.count(column) > 1:
+            raise ClickError(f"{name} has the column {column!r} more than once, and it is needed; rename one")
+    above = head[: header.line]
+    yield _above(above, wanted)
+    reader = _Reader(chain(head[header.line :], lines), header, above[-1] if above else None)
+    first = header.line + 1
+    for block in reader.blocks():
+        yield reader.rows(block, first, wanted)
+        first += len(block)
+
+
+def _above(lines: list[str], wanted: Sequence[str]) -> Rows:
+    aside = [TITLE] * (len(lines) - 1) + [HEADER] * (len(lines) > 0)
+    return _rows(lines, [None] * len(lines), {}, dict(enumerate(aside)), 1, dict.fromkeys(wanted))
+
+
+def _rows(
+    lines: list[str],
+    cells: Sequence[list[str] | None],
+    problem: dict[int, str],
+    aside: dict[int, str],
+    first: int,
+    places: dict[str, int | None],
+    notes: dict[str, int] | None = None,
+) -> Rows:
+    columns = {
+        column: [None] * len(cells) if at is None else [row[at] if row is not None else None for row in cells]
+        for column, at in places.items()
+    }
+    return Rows(
+        cells=pd.DataFrame(columns, index=pd.RangeIndex(len(lines)), dtype=object),
+        line=np.arange(first, first + len(lines), dtype=np.int64),
+        problem=_texts(problem, len(lines)),
+        aside=_texts(aside, len(lines)),
+        text=lines.__getitem__,
+        notes=notes or {},
+    )
+
+
+def _texts(said: dict[int, str], size: int) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    texts = np.full(size, "", dtype=object)
+    for i, text in said.items():
+        texts[i] = text
+    return texts
+
+
+class _Reader:
+    """Reads lines that are divided alike, block by block."""
+
+    def __init__(self, lines: Iterator[str], header: Header, header_line: str | None) -> None:
+        self._lines = lines
+        self._ahead: list[str] = []
+        self._divider, self._names, self._width = header.divider, header.names, len(header.names)
+        self._header_line = header_line
+        self._cells = Cells(header.divider)
+        self._whole, self._opened = _patterns(header.divider)
+        self._variants = (
+            (f'{header.divider} "', partial(re.compile(rf"(?<={re.escape(header.divider)}) +(?=\")").sub, ""), _BLANKS),
+            ("", str, ""),
+            ("\\", partial(_ESCAPED.sub, _unescaped), _BACKSLASHES),
+        )
+
+    def blocks(self) -> Iterator[list[str]]:
+        """Yield the lines, in blocks."""
+        while block := [*self._ahead, *islice(self._lines, CHUNK_ROWS - len(self._ahead))]:
+            self._ahead = []
+            yield block
+
+    def rows(self, block: list[str], first: int, wanted: Sequence[str]) -> Rows:
+        """Give the rows of a block, which grows where its last row goes on in the lines behind it."""
+        divider, width = self._divider, self._width
+        rows: list[list[str] | None] = [line.split(divider) if '"' not in line else None for line in block]
+        problem: dict[int, str] = {}
+        aside: dict[int, str] = {}
+        notes: dict[str, int] = {}
+        until = 0
+        for i in [i for i, row in enumerate(rows) if row is None or len(row) != width]:
+            if i < until:
+                continue
+            rows[i], note = self._row(block[i])
+            if note:
+                notes[note] = notes.get(note, 0) + 1
+            if rows[i] is None:
+                rows[i], until = self._over_lines(block, i)
+            if rows[i] is None:
+                problem[i] = self._problem(block[i])
+            for j in range(i + 1, until):
+                rows[j : j + 1] = [None]
+                aside[j] = CONTINUATION
+        self._tell_apart(block, rows, problem, aside)
+        places = {column: self._names.index(column) if column in self._names else None for column in wanted}
+        return _rows(block, rows, problem, aside, first, places, notes)
+
+    def _row(self, line: str) -> tuple[list[str] | None, str]:
+        """Give the cells of a line that is a row, and what had to be done to it."""
+        for sign, plain, note in self._variants:
+            if sign not in line:
+                continue
+            text = plain(line)
+            if note == _BLANKS and not self._whole.fullmatch(text):
+                continue
+            cells = self._cells.of(text)
+            if cells is not None and len(cells) == self._width:
+                return cells, note
+        return None, ""
+
+    def _over_lines(self, block: list[str], i: int) -> tuple[list[str] | None, int]:
+        """Give the cells of a row that begins in a line and ends in a later one, and the line behind it."""
+        for _, plain, _ in self._variants[1:]:
+            found = self._joined(block, i, plain)
+            if found is not None:
+                cells, until = found
+                behind = until - len(block)
+                if behind > 0:
+                    block += self._ahead[:behind]
+                    self._ahead = self._ahead[behind:]
+                return cells, until
+        return None, 0
+
+    def _joined(self, block: list[str], i: int, plain: Callable[[str], str]) -> tuple[list[str], int] | None:
+        # A line with an odd number of quotes ends the row, or the search. As only such lines begin one, each line is
+        # looked at once by one search, however many quotes stand open.
+        parts = [plain(block[i])]
+        if not self._opened.fullmatch(parts[0]):
+            return None
+        size = 0
+        for j in count(i + 1):
+            line = self._line(block, j)
+            if line is None:
+                return None
+            parts.append(plain(line))
+            size += len(line) + 1
+            if size > LONGEST_TEXT:
+                return None
+            if parts[-1].count('"') % 2 == 0:
+                if self._is_row(parts[-1]):
+                    return None
+                continue
+            text = "\n".join(parts)
+            cells = self._cells.of(text) if self._whole.fullmatch(text) else None
+            if cells is None or len(cells) != self._width or len(max(cells, key=len)) > LONGEST_TEXT:
+                return None
+            if block[i].count(self._divider) == line.count(self._divider) == self._width - 1:
+                return None  # two rows, with a stray quote in each
+            return cells, j + 1
+        return None
+
+    def _line(self, block: list[str], i: int) -> str | None:
+        behind = i - len(block)
+        if behind < 0:
+            return block[i]
+        if behind >= len(self._ahead):
+            self._ahead += islice(self._lines, _AHEAD)
+        return self._ahead[behind] if behind < len(self._ahead) else None
+
+    def _is_row(self, line: str) -> bool:
+        if '"' not in line:
+            return line.count(self._divider) == self._width - 1
+        cells = self._cells.of(line) if self._whole.fullmatch(line) else None
+        return cells is not None and len(cells) == self._width
+
+    def _problem(self, line: str) -> str:
+        if not line.strip():
+            return "empty line"
+        if self._opened.fullmatch(line):
+            return OPEN_QUOTE
+        cells = self._cells.of(line)
+        if cells is None:
+            huge = len(line) > csv.field_size_limit()
+            return f"a cell of more than {csv.field_size_limit():,} characters" if huge else STRAY_QUOTE
+        return f"{len(cells)} cells, not {self._width}"
+
+    def _tell_apart(
+        self, block: list[str], rows: list[list[str] | None], problem: dict[int, str], aside: dict[int, str]
+    ) -> None:
+        """Set aside what is no row of data, and refuse what is too long."""
+        for i, line in enumerate(block):
+            if line == self._header_line:
+                aside[i] = HEADER_AGAIN
+            elif line[:1] in '"GTgt' and _BEGINS_TOTAL.match(line):
+                cells = rows[i] or self._cells.of(line) or [line]
+                if _TOTAL.fullmatch(cells[0]) and all(map(_FIGURE.fullmatch, cells[1:])):
+                    aside[i] = TOTAL
+            elif len(line) > LONGEST_LINE:
+                problem[i] = TOO_LONG
+                rows[i] = None
+        for i in aside:
+            problem.pop(i, None)
+            if aside[i] != CONTINUATION:
+                rows[i] = None
+
+
+def _unescaped(escaped: re.Match[str]) -> str:
+    return '""' if escaped[1] == '"' else "\\"
+
+
+@lru_cache(maxsize=16)
+def _patterns(divider: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Give what a row is like whose quotes are all in their places, and one whose last cell is open. None goes back."""
+    sign = re.escape(divider)
+    inside = '[^"]*+(?:""[^"]*+)*+'
+    cell = f'(?:"{inside}"|[^"{sign}]*+)'
+    return re.compile(f"{cell}(?:{sign}{cell})*+"), re.compile(f'(?:{cell}{sign})*+"{inside}')
