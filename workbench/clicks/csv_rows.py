@@ -133,7 +133,7 @@ class _Reader:
 
     def blocks(self) -> Iterator[list[str]]:
         """Yield the lines, in blocks."""
-        while block := [*self._ahead, *islice(self._lines, CHUNK_ROWS - len(self._ahead))]:
+        while block := [*self._ahead, *islice(self._lines, max(0, CHUNK_ROWS - len(self._ahead)))]:
             self._ahead = []
             yield block
 
