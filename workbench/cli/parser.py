@@ -216,8 +216,8 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--paid-fraud", type=float, default=1.0, metavar="PRICE", help=text)
     text = "cost of a good click that is refused; default: %(default)g"
     parser.add_argument("--refused-good", type=float, default=1.0, metavar="PRICE", help=text)
-    text = "labels that mean fraud, with commas; default: %(default)s"
-    parser.add_argument("--fraud-labels", default="burst_bot,drip_bot,rotating_bot", metavar="LABEL[,…]", help=text)
+    text = "labels that mean fraud, with commas; default: 1, true, yes, fraud, bot and the like; '' looks at no label"
+    parser.add_argument("--fraud-labels", metavar="LABEL[,…]", help=text)
     parser.add_argument("--top", type=_positive, default=10, metavar="N", help="rules to print; default: %(default)s")
     text = "read with Spark: for CSV and Parquet larger than memory"
     parser.add_argument("--spark", action="store_true", help=text)

@@ -10,7 +10,7 @@ from workbench.errors import ClickError
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import timedelta
 
     from workbench.tuning.outcome import Cost, Outcome
@@ -23,29 +23,38 @@ _HEADER: Final[tuple[str, ...]] = ("rule", "flagged", "sessions", "precision", "
 
 def tune(args: Namespace) -> int:
     """Print the best rules where the clicks have labels, else how much each rule flags."""
+    from workbench.clicks.labels import FRAUD_LABELS
     from workbench.tuning.grid import read_thresholds, read_windows
     from workbench.tuning.outcome import Cost
     from workbench.tuning.surface import surface
+    from workbench.tuning.views import HOW_MUCH
 
     windows, thresholds = read_windows(args.windows), read_thresholds(args.thresholds)
     cost = Cost(args.paid_fraud, args.refused_good)
-    bots = [label.strip() for label in args.fraud_labels.split(",") if label.strip()]
+    bots = FRAUD_LABELS if args.fraud_labels is None else [*filter(None, map(str.strip, args.fraud_labels.split(",")))]
     if args.spark:
         found = _by_spark(args, windows, thresholds, cost, bots)
     else:
         found = surface(read_file(args).clicks, windows, thresholds, cost=cost, bots=bots)
+    for text in found.warnings:
+        say(f"warning: {text}")
+    if found.labels.counts or not found.labelled:
+        say(str(found.labels))
     if found.fraud:
         for line in best_rules(found, args.by, args.top):
             print(line)
     else:
-        lack = "No click is labelled as fraud" if found.labelled else "The clicks have no labels"
-        say(f"{lack}: this is how much each rule flags, not how well.")
+        if found.labelled:
+            say("Fix: name those that do: --fraud-labels LABEL[,…]")
+        say(f"This is {HOW_MUCH}.")
         for line in sensitivity(found):
             print(line)
     return 0
 
 
-def _by_spark(args: Namespace, windows: list[timedelta], thresholds: list[int], cost: Cost, bots: list[str]) -> Surface:
+def _by_spark(
+    args: Namespace, windows: list[timedelta], thresholds: list[int], cost: Cost, bots: Collection[str]
+) -> Surface:
     from workbench.clicks.files import read_mapping
     from workbench.spark.session import stop_spark
     from workbench.tuning import on_spark

@@ -11,12 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.clicks.gaps import Ints, Moments
-from workbench.clicks.visitors import BOT_LABELS
-from workbench.errors import ClickError
+from workbench.clicks.labels import FRAUD_LABELS, Labels, labels
 from workbench.rule import Rule, require_clicks
-from workbench.text import quote
 
-__all__ = ["ClickOrder", "is_fraud", "order"]
+__all__ = ["ClickOrder", "order"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -26,7 +24,8 @@ class ClickOrder:
     """Clicks sorted by session, URL and time, each once.
 
     moments: the arrays to compute with. rows: where each click stands in `frame`, shape (n,). sessions: the session's
-    name by its number. fraud: by click whether its label says fraud, shape (n,); None without labels.
+    name by its number. fraud: by click whether its label means fraud, shape (n,); None without labels. labels: which
+    there are.
     """
 
     frame: pd.DataFrame
@@ -34,6 +33,7 @@ class ClickOrder:
     rows: Ints
     sessions: pd.Index[Any]
     fraud: Bools | None
+    labels: Labels
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -51,7 +51,7 @@ class ClickOrder:
         return np.repeat(self.moments.session, self.moments.clicks)
 
 
-def order(clicks: pd.DataFrame | ClickOrder, bots: Collection[str] = BOT_LABELS) -> ClickOrder:
+def order(clicks: pd.DataFrame | ClickOrder, bots: Collection[str] = FRAUD_LABELS) -> ClickOrder:
     """Sort a frame of clicks; one that is sorted already is given back.
 
     Parameters
@@ -61,12 +61,12 @@ def order(clicks: pd.DataFrame | ClickOrder, bots: Collection[str] = BOT_LABELS)
         repeated click (same click_id, session_id, url and ts) counts once, as in `rule.judge`. A label column that is
         empty throughout is none.
     bots
-        The labels that mean fraud.
+        The labels that mean fraud; empty: no label is looked at.
 
     Raises
     ------
     ClickError
-        A column is missing or has empty cells.
+        A column is missing or has empty cells; some clicks have a label and others do not.
     """
     if isinstance(clicks, ClickOrder):
         return clicks
@@ -83,33 +83,15 @@ def order(clicks: pd.DataFrame | ClickOrder, bots: Collection[str] = BOT_LABELS)
     if not new.all():
         once = _once(clicks["click_id"], rows, new)
         rows, us, group, new = rows[once], us[once], group[once], new[once]
-    found = is_fraud(clicks, bots)
-    fraud = None if found is None else found[rows]
+    found = labels(clicks, bots)
+    fraud = None if found.of_each is None else found.of_each[rows]
     starts = np.flatnonzero(new)
     count = np.diff(starts, append=len(rows))
     bad = np.zeros(len(starts), np.int64)
     if fraud is not None and len(starts):
         bad = np.add.reduceat(fraud.astype(np.int64), starts)
     number, place = np.divmod(group[starts], max(len(urls), 1))
-    return ClickOrder(clicks, Moments.of(number, place, us[starts], count, bad), rows, sessions, fraud)
-
-
-def is_fraud(clicks: pd.DataFrame, bots: Collection[str] = BOT_LABELS) -> Bools | None:
-    """By click whether its label is one of `bots`, in the order of the frame; None where there are no labels.
-
-    Raises ClickError when some clicks have a label and others do not.
-    """
-    if "label" not in clicks.columns:
-        return None
-    codes, labels = pd.factorize(clicks["label"])
-    is_bot = np.array([label in bots for label in labels] + [False], np.bool_)
-    empty = np.array([label == "" for label in labels] + [True], np.bool_)[codes]
-    if not empty.any():
-        return is_bot[codes]
-    if empty.all():
-        return None
-    fix = "drop those rows, or the column to tune without labels"
-    raise ClickError(f"{quote(int(empty.sum()))} of {len(clicks):,} clicks have no label; {fix}")
+    return ClickOrder(clicks, Moments.of(number, place, us[starts], count, bad), rows, sessions, fraud, found)
 
 
 def _once(click_id: pd.Series[Any], rows: Ints, new: Bools) -> Bools:

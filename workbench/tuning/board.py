@@ -18,16 +18,17 @@ import pandas as pd
 from workbench.charts.figures import apply
 from workbench.charts.style import FLAGGED, MUTED
 from workbench.charts.widget import Chart, SharedFigure, StaticFigure
+from workbench.clicks.labels import FRAUD_LABELS
 from workbench.clicks.order import ClickOrder, order
-from workbench.clicks.visitors import BOT_LABELS
 from workbench.errors import WorkbenchError
 from workbench.machine.extras import extra
 from workbench.rule import Rule
+from workbench.text import label
 from workbench.tuning.figures import skeleton, views
 from workbench.tuning.outcome import Cost
 from workbench.tuning.style import METRICS
 from workbench.tuning.surface import Surface, changes, surface
-from workbench.tuning.views import NO_LABELS, default_metric, short_window
+from workbench.tuning.views import HOW_MUCH, default_metric, short_window
 
 with extra("lab"):
     import ipywidgets
@@ -97,7 +98,7 @@ class TuningBoard:
         current: Rule | None = None,
         handle: Running | None = None,
         cost: Cost = Cost(),
-        bots: Collection[str] = BOT_LABELS,
+        bots: Collection[str] = FRAUD_LABELS,
     ) -> None:
         self.current = current or (handle.rule if handle is not None else Rule())
         self.handle, self._clicks = handle, order(clicks, bots)
@@ -226,8 +227,13 @@ class TuningBoard:
             cells = "".join(f"{cell}{'none' if value is None else format(value, form)}</td>" for value, form in values)
             first = f"<td style='color:{MUTED}'>{name}</td>{cell}{rule.rule_id}</td>"
             rows.append(f"<tr style='font-weight:{weight}'>{first}{cells}</tr>")
-        note = "" if self.surface.labelled else f"<span style='color:{MUTED}'>{NO_LABELS}</span>"
-        return f"<table style='line-height:1.5'>{''.join(rows)}</table>{note}"
+        return f"{self._told()}<table style='line-height:1.5'>{''.join(rows)}</table>"
+
+    def _told(self) -> str:
+        """What is to be known before any number, as HTML: visitors that are not told apart, and what labels mean."""
+        said = [f"<div style='color:{FLAGGED}'><b>{label(text, 600)}</b></div>" for text in self.surface.warnings]
+        note = f"{label(str(self.surface.labels), 600)}{'' if self.surface.fraud else f': {HOW_MUCH}'}"
+        return f"{''.join(said)}<div style='color:{MUTED}'>{note}</div>"
 
     def _busy(self) -> bool:
         return self._applying is not None

@@ -20,9 +20,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from workbench.clicks import gaps
+from workbench.clicks.labels import FRAUD_LABELS, alike
 from workbench.clicks.record import FIELDS, LONGEST_TEXT, TS_PATTERN
 from workbench.clicks.tables import find_divider
-from workbench.clicks.visitors import BOT_LABELS
 from workbench.durations import MICROSECOND
 from workbench.errors import ClickError
 from workbench.text import quote
@@ -48,7 +48,7 @@ def surface(
     thresholds: Iterable[int],
     *,
     cost: Cost = Cost(),
-    bots: Collection[str] = BOT_LABELS,
+    bots: Collection[str] = FRAUD_LABELS,
     format: Format | None = None,
     mapping: Mapping[str, str] | None = None,
     spark: SparkSession | None = None,
@@ -164,7 +164,8 @@ def _clicks(raw: DataFrame, path: str, mapping: Mapping[str, str], bots: Collect
 
     def text(field: str) -> Column:
         column = columns[field]
-        if column not in raw.columns or types[column] not in ("string", "tinyint", "smallint", "int", "bigint"):
+        kinds = ("string", "tinyint", "smallint", "int", "bigint", *(("boolean",) if field == "label" else ()))
+        if column not in raw.columns or types[column] not in kinds:
             return F.lit(None).cast("string")
         value = F.col(f"`{column}`").cast("string")
         return F.when(F.length(value).between(1, LONGEST_TEXT), value)
@@ -176,7 +177,7 @@ def _clicks(raw: DataFrame, path: str, mapping: Mapping[str, str], bots: Collect
         text("url").alias("url"),
         click_id.alias("click_id"),
         _micros(F.col(f"`{columns['ts']}`"), types[columns["ts"]], path).alias("us"),
-        F.when(label.isNotNull(), label.isin(list(bots)).cast("int")).alias("fraud"),
+        F.when(label.isNotNull(), F.lower(F.trim(label)).isin([*map(alike, bots)]).cast("int")).alias("fraud"),
         (F.col(_CORRUPT).isNotNull() if _CORRUPT in raw.columns else F.lit(False)).alias("bad"),
     )
     for name in ("session_id", "url", "click_id", "us"):

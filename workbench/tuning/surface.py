@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workbench.clicks import identity
 from workbench.clicks.gaps import Ints, Tally
+from workbench.clicks.labels import FRAUD_LABELS, Labels
 from workbench.clicks.order import ClickOrder, order
-from workbench.clicks.visitors import BOT_LABELS
 from workbench.durations import MICROSECOND
 from workbench.errors import ClickError, RuleError
 from workbench.rule import Rule
@@ -47,6 +48,10 @@ class Surface:
         What `cost` is made of.
     rejected : int
         Records of the source that could not be read as clicks.
+    labels : Labels
+        Which labels the clicks have, and which of them mean fraud.
+    warnings : tuple of str
+        What is to be said before any number: visitors that are not told apart.
     """
 
     windows: tuple[timedelta, ...]
@@ -59,6 +64,8 @@ class Surface:
     fraud: int | None = None
     prices: Cost = Cost()
     rejected: int = 0
+    labels: Labels = Labels()
+    warnings: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> bool:
@@ -112,8 +119,9 @@ class Surface:
         if by not in ("f1", "cost"):
             raise RuleError(f'best by {by!r} is not known: choose "f1" or "cost"')
         if not self.fraud:
-            lack = "no click is labelled as fraud" if self.labelled else "the clicks have no labels"
-            raise ClickError(f"{lack}, so no rule can be called best; choose one by what it flags, or label the clicks")
+            fix = "name those that do: bots=[…], --fraud-labels" if self.labelled else "label the clicks"
+            lack = self.labels.lack or "no click is labelled as fraud"
+            raise ClickError(f"{lack}; so no rule can be called best. Fix: choose one by what it flags, or {fix}")
         rank = -self.f1 if by == "f1" else self.cost
         window, threshold = (axis.ravel() for axis in np.indices(rank.shape))
         first = np.lexsort((window, -threshold, self.flagged_clicks.ravel(), rank.ravel().round(12)))[0]
@@ -168,7 +176,8 @@ class Surface:
     def __repr__(self) -> str:
         labels = f"{self.fraud:,} of them fraud" if self.fraud is not None else "no labels"
         size = f"{len(self.windows)} windows × {len(self.thresholds)} thresholds"
-        return f"<Surface {size} of {self.clicks:,} clicks, {labels}>"
+        told = [f"warning: {text}\n" for text in self.warnings]
+        return f"{''.join(told)}<Surface {size} of {self.clicks:,} clicks, {labels}>"
 
 
 def surface(
@@ -177,7 +186,7 @@ def surface(
     thresholds: Iterable[int],
     *,
     cost: Cost = Cost(),
-    bots: Collection[str] = BOT_LABELS,
+    bots: Collection[str] = FRAUD_LABELS,
 ) -> Surface:
     """Count what every window and threshold flags.
 
@@ -190,7 +199,7 @@ def surface(
     cost
         What mistakes cost.
     bots
-        The labels that mean fraud.
+        The labels that mean fraud, in capital letters or not; empty: no label is looked at.
 
     Returns
     -------
@@ -227,6 +236,8 @@ def surface(
         hits=None if clicks.fraud is None else tally.hits,
         fraud=None if clicks.fraud is None else int(clicks.fraud.sum()),
         prices=cost,
+        labels=clicks.labels,
+        warnings=tuple(identity.warnings(clicks.frame)),
     )
 
 

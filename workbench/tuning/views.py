@@ -22,7 +22,7 @@ from workbench.tuning.style import METRICS
 from workbench.tuning.surface import Surface
 
 __all__ = [
-    "NO_LABELS",
+    "HOW_MUCH",
     "changes_view",
     "default_metric",
     "describe",
@@ -32,7 +32,7 @@ __all__ = [
     "tradeoff_view",
 ]
 
-NO_LABELS: Final = "no labels: how much is flagged, not how well"
+HOW_MUCH: Final = "how much is flagged, not how well"
 _LINES: Final = 12
 _BINS_A_DECADE: Final = 12
 
@@ -68,10 +68,14 @@ def heat_view(
             "current": _point(surface, current, place),
         },
         title=of.title,
-        detail=detail if surface.labelled else f"{detail} · {NO_LABELS}",
+        detail=detail if surface.fraud else f"{detail} · {_lack(surface)}: {HOW_MUCH}",
         yaxis={"categoryarray": [str(threshold) for threshold in surface.thresholds]},
         xaxis={"categoryarray": [short_window(window) for window in surface.windows]},
     )
+
+
+def _lack(surface: Surface) -> str:
+    return "no label means fraud" if surface.labelled else "no labels"
 
 
 def _cells(surface: Surface, name: str) -> dict[str, Any]:

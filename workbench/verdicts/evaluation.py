@@ -13,7 +13,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from workbench.clicks.visitors import BOT_LABELS
+from workbench.clicks.labels import FRAUD_LABELS, Labels, alike, label_text
 from workbench.durations import duration
 from workbench.errors import ClickError, VerdictError
 
@@ -54,6 +54,12 @@ class Evaluation:
         bots = self.by_kind[self.by_kind["bot"]]
         return {str(kind): float(share) for kind, share in bots["share"].items()}
 
+    @property
+    def lack(self) -> str:
+        """Which labels there are, where none of them means fraud; empty where one does."""
+        counts = {str(kind): int(clicks) for kind, clicks in self.by_kind["clicks"].items()}
+        return Labels(counts, tuple(self.recall_by_kind)).lack
+
 
 @dataclass(frozen=True)
 class Latency:
@@ -72,18 +78,18 @@ class Latency:
     p99_ms: float | None
 
 
-def evaluate(clicks: pd.DataFrame, verdicts: pd.DataFrame, bots: Collection[str] = BOT_LABELS) -> Evaluation:
+def evaluate(clicks: pd.DataFrame, verdicts: pd.DataFrame, bots: Collection[str] = FRAUD_LABELS) -> Evaluation:
     """Hold verdicts against the labels of the clicks they were given for.
 
     Parameters
     ----------
     clicks
-        Columns click_id and label; a repeated click_id counts once.
+        Columns click_id and label (texts, booleans or numbers); a repeated click_id counts once.
     verdicts
         Columns click_id and fraud, in any order; for a click with several, Yes wins. Verdicts of other clicks count
         nowhere.
     bots
-        The labels that ought to be flagged.
+        The labels that ought to be flagged, in capital letters or not.
 
     Returns
     -------
@@ -113,10 +119,11 @@ def evaluate(clicks: pd.DataFrame, verdicts: pd.DataFrame, bots: Collection[str]
     _require(verdicts, ("click_id", "fraud"), "verdicts", VerdictError)
     if clicks["label"].isna().any():
         raise ClickError("clicks have empty cells in the column 'label': only labelled clicks can be evaluated")
+    clicks = clicks.assign(label=[label_text(value) for value in clicks["label"]])
     once = clicks.drop_duplicates("click_id")
     answers = verdicts.groupby("click_id")["fraud"].any()
     flagged = once["click_id"].isin(answers.index[answers.to_numpy(bool)])
-    bot = once["label"].isin(list(bots))
+    bot = once["label"].map(alike).isin({alike(label) for label in bots})
     table = pd.DataFrame({"label": once["label"], "bot": bot, "flagged": flagged})
     by_kind = table.groupby("label").agg(
         bot=("bot", "first"), clicks=("bot", "size"), flagged=("flagged", "sum"), share=("flagged", "mean")
