@@ -5,7 +5,8 @@ A click on the wire is a JSON object, keyed by its session:
     {"click_id": "c1", "session_id": "s1", "url": "/ad", "ts": "2026-01-02T03:04:05.000006Z"}
 
 and with ip, user_agent and label (the truth, which a generator knows) where there are any. A data frame of
-clicks has the same names: text in all columns but ts, which is datetime64[us, UTC].
+clicks has the same names: text in all columns but ts, which is datetime64[us, UTC]. Further columns, as campaign or
+cost, are carried along, and go over the wire as further fields.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = [
     "Click",
     "check",
     "frame",
+    "further",
     "is_text",
     "parse",
     "records",
@@ -185,6 +187,9 @@ def check(clicks: pd.DataFrame) -> pd.DataFrame:
     for name in (*FIELDS, *OPTIONAL):
         if name in clicks.columns and isinstance(clicks[name], pd.DataFrame):
             raise ClickError(f"clicks have the column {name!r} more than once; keep one")
+    for name in further(clicks):
+        if isinstance(clicks[name], pd.DataFrame):
+            raise ClickError(f"clicks have the column {name!r} more than once; keep one")
     for name in _IDS:
         _check_column(clicks[name], optional=False)
     for name in OPTIONAL:
@@ -199,10 +204,20 @@ def check(clicks: pd.DataFrame) -> pd.DataFrame:
     return clicks
 
 
+def further(clicks: pd.DataFrame) -> list[str]:
+    """The columns beyond those of a click, each once: what is carried along.
+
+    >>> further(pd.DataFrame(columns=["click_id", "session_id", "url", "ts", "label", "campaign"]))
+    ['campaign']
+    """
+    return [name for name in dict.fromkeys(clicks.columns) if name not in (*FIELDS, *OPTIONAL)]
+
+
 def records(clicks: pd.DataFrame) -> Iterator[tuple[bytes, bytes, int]]:
     """Yield each click of a frame as a Kafka record: key (session_id), value (JSON), event time in ms.
 
-    Values are those of `Click.to_json`. Raises ClickError, before the first record, as `check` does.
+    Values are those of `Click.to_json`, and behind them further columns: numbers as they are, all else as text of at
+    most `LONGEST_TEXT` characters, empty cells not at all. Raises ClickError, before the first record, as `check` does.
     """
     check(clicks)
     names = [name for name in (*FIELDS, *OPTIONAL) if name in clicks.columns]
@@ -211,12 +226,28 @@ def records(clicks: pd.DataFrame) -> Iterator[tuple[bytes, bytes, int]]:
     columns["ts"] = np.datetime_as_string(ts, unit="us", timezone="UTC").tolist()
     for name in names[len(FIELDS) :]:
         columns[name] = clicks[name].astype(object).where(clicks[name].notna(), None).to_list()
+    for name in further(clicks):
+        names.append(str(name))
+        columns[str(name)] = [_carried(value) for value in clicks[name].to_list()]
     ts_ms = (ts.astype(np.int64) // 1000).tolist()
     rows = zip(*(columns[name] for name in names), strict=True)
     return (_record(dict(zip(names, row, strict=True)), ms) for row, ms in zip(rows, ts_ms, strict=True))
 
 
-def _record(row: dict[str, str | None], ts_ms: int) -> tuple[bytes, bytes, int]:
+def _carried(value: Any) -> str | float | bool | None:
+    """A value of a further column as JSON can have it."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    return str(value)[:LONGEST_TEXT].encode("utf-8", "backslashreplace").decode()
+
+
+def _record(row: dict[str, Any], ts_ms: int) -> tuple[bytes, bytes, int]:
     filled = {name: value for name, value in row.items() if value is not None}
     return filled["session_id"].encode(), _json.encode(filled).encode(), ts_ms
 

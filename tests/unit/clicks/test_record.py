@@ -161,6 +161,21 @@ def test_unknown_fields_break_nothing_and_are_not_carried() -> None:
     assert parse(wire(campaign={"id": 7})) == parse(wire())
 
 
+def test_further_columns_go_along_as_texts_and_numbers_and_break_nothing() -> None:
+    df = frame([Click(f"c{i}", "s", "/", TS) for i in range(3)]).assign(
+        campaign=pd.Series(["lamp", None, "\ud800\0"], dtype=object), cost=[0.25, np.nan, np.inf], publisher=[7, 8, 9], paid=[True, False, True],
+        day=pd.Timestamp("2026-01-02"), tags=pd.Series([["a"], [], None], dtype=object), long="x" * 9000,
+    )  # fmt: skip
+    found = [json.loads(value) for _, value, _ in records(df)]
+    assert [parse(value) for _, value, _ in records(df)] == [parse(value) for _, value, _ in records(df[[*FIELDS]])]
+    assert [row.get("campaign") for row in found] == ["lamp", None, "\\ud800\0"]
+    assert [row.get("cost") for row in found] == [0.25, None, None]
+    assert [(row["publisher"], row["paid"]) for row in found] == [(7, True), (8, False), (9, True)]
+    assert (found[0]["day"], found[0]["tags"], len(found[0]["long"])) == ("2026-01-02 00:00:00", "['a']", LONGEST_TEXT)
+    with pytest.raises(ClickError, match="'campaign' more than once"):
+        check(pd.concat([df, df[["campaign"]]], axis=1))
+
+
 @pytest.mark.parametrize("field", OPTIONAL)
 @pytest.mark.parametrize("value", [5, None, ["x"], "\ud800"])
 def test_an_optional_field_that_is_no_text_is_left_out_and_the_click_counts(field: str, value: object) -> None:
