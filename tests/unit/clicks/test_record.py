@@ -163,7 +163,8 @@ def test_unknown_fields_break_nothing_and_are_not_carried() -> None:
 
 def test_further_columns_go_along_as_texts_and_numbers_and_break_nothing() -> None:
     df = frame([Click(f"c{i}", "s", "/", TS) for i in range(3)]).assign(
-        campaign=pd.Series(["lamp", None, "\ud800\0"], dtype=object), cost=[0.25, np.nan, np.inf], publisher=[7, 8, 9], paid=[True, False, True],
+        campaign=pd.Series(["lamp", None, "\ud800\0"], dtype=object), cost=[0.25, np.nan, np.inf],
+        publisher=[7, 8, 9], paid=[True, False, True],
         day=pd.Timestamp("2026-01-02"), tags=pd.Series([["a"], [], None], dtype=object), long="x" * 9000,
     )  # fmt: skip
     found = [json.loads(value) for _, value, _ in records(df)]
