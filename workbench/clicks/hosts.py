@@ -11,7 +11,7 @@ import pandas as pd
 from workbench.errors import ClickError
 from workbench.text import quote
 
-__all__ = ["NOBODY", "NOT_PUBLIC", "Client", "host", "hosts"]
+__all__ = ["NOBODY", "NOT_PUBLIC", "Client", "host", "hosts", "is_address"]
 
 Client = Literal["public", "first", "last"] | int
 """Which entry of a list is the visitor's; an int is how many trusted proxies to skip from the right."""
@@ -109,6 +109,15 @@ def host(entry: str) -> str | None:
             return None
         normal = normal.lower()
     return None if normal in NOBODY else normal
+
+
+def is_address(name: str) -> bool:
+    """Whether a host in its normal form is an address.
+
+    >>> is_address("192.0.2.7"), is_address("crawl-1.example")
+    (True, False)
+    """
+    return _address(name) is not None
 
 
 def _client(text: str, client: Client) -> str | None:

@@ -30,7 +30,7 @@ _HEADERS = {
 _NGINX = {
     **dict.fromkeys(("remote_addr", "client", "client_ip", "realip_remote_addr", "http_x_real_ip"), "ip"),
     **dict.fromkeys(("proxy_protocol_addr", "http_cf_connecting_ip", "http_true_client_ip"), "ip"),
-    **dict.fromkeys(("time_local", "time_iso8601", "msec", "accept_date", "time"), "time"),
+    **dict.fromkeys(("time_local", "time_iso8601", "msec", "accept_date", "start_time", "time"), "time"),
     **dict.fromkeys(("http_x_forwarded_for", "proxy_add_x_forwarded_for", "http_forwarded"), "forwarded"),
     **dict.fromkeys(("host", "http_host", "server_name", "ssl_server_name"), "host"),
     **dict.fromkeys(("request_uri", "uri"), "url"),
@@ -46,12 +46,13 @@ _STATEMENT = re.compile(r"\s*(?:log_format\s+\S+\s+(?:escape=\w+\s+)?)(.*?);?\s*
 _DIRECTIVE = re.compile(r"\s*(?:LogFormat|CustomLog)\s+\"((?:[^\"\\]|\\.)*)\".*", re.DOTALL)
 _PIECE = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 
-_ADDRESSES = r"[^\s,\"]++(?:, ?[^\s,\"]++)*+"
+_HOST_AND_URL = "host and url"
+_ADDRESSES = r"(?:\"[^\"]*+\"|[^\s,\"]++(?:, ?[^\s,\"]++)*+)"
 _NO_ADDRESS = r"(?![0-9]{1,3}+(?:\.[0-9]{1,3}+){3}|[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*+ )"
 _BEFORE_BRACKET = r"(?:[^ ]++| (?!\[[^\[\]]*+(?:\]|\Z)))*+"  # user names may have blanks and brackets
 _LIST = r"[^\s,\"]*+(?:(?:, ?| : )[^\s,\"]++)*+"  # of several servers that were asked
 _EXTRA = r"(?: [^\s\"]++)*+"
-_TAIL = r"(?: (?:\"(?:[^\"\\]++|\\.|\"(?! |\Z))*+\"|[^\s\"]++))*+ *+"
+_TAIL = r"(?: (?:[^\s\"]*+\"(?:[^\"\\]++|\\.|\"(?! |\Z))*+\"|[^\s\"]++))*+ *+"
 _TIME = (
     r"(?:[0-9]{1,2}/[A-Za-z]{3}/[0-9]{4}[: ][0-9:.,]++(?: [+-][0-9:]++)?+"
     r"|[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ][0-9:.,]++(?:Z| ?[+-][0-9:]++)?+|[0-9]++(?:\.[0-9]++)?+)"
@@ -90,10 +91,10 @@ def compiled(
     ('::1', 'now', 'GET /')
     """
     text = _unquoted(format)
-    tokens = list(_tokens(text))
+    tokens = _joined(list(_tokens(text)))
     names = [token for is_name, token in tokens if is_name]
     told = "write it as the server's settings do, as '%h %l %u %t \"%r\" %>s %b' or '$remote_addr [$time_local] ...'"
-    if not {"ip", "forwarded"} & {*names} or "time" not in names or not {"request", "url"} & {*names}:
+    if not all({*names} & one for one in ({"ip", "forwarded"}, {"time"}, {"request", "url", _HOST_AND_URL})):
         raise ClickError(f"a log format names the address, the time and the request: got {quote(format)}; {told}")
     for (one, first), (other, second) in pairwise(tokens):
         if one and other:
@@ -110,8 +111,8 @@ def compiled(
         docs=docs,
         format=text,
         columns=tuple(columns),
-        stages=(*stages[:-1], whole + (rf"{_TAIL}\Z" if loose else r" *+\Z")),
-        labels=tuple(label for _, label, _ in parts),
+        stages=(*stages, whole + (rf"{_TAIL}\Z" if loose else r" *+\Z")),
+        labels=(*(label for _, label, _ in parts), "end"),
         unit=_unit(text),
         json=json,
     )
@@ -145,10 +146,25 @@ def _parts(tokens: list[tuple[bool, str]], loose: bool) -> tuple[list[tuple[str,
     return parts, columns
 
 
+def _joined(tokens: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
+    """What stands together with nothing between and can be told apart all the same: host, path and query of a URL."""
+    joined: list[tuple[bool, str]] = []
+    for is_name, token in tokens:
+        before = joined[-1] if joined else (False, "")
+        if is_name and before == (True, "host") and token == "url":
+            joined[-1] = (True, _HOST_AND_URL)
+        elif not (is_name and before[0] and before[1] in ("url", _HOST_AND_URL) and token in ("query", "is_args")):
+            joined.append((is_name, token))
+    return joined
+
+
 def _group(name: str, before: str, after: str, loose: bool, columns: list[str]) -> str:
     pattern = _pattern(name, before, after, loose)
     if name in columns or name in ("ident", "size", "protocol"):
         return f"(?:{pattern})"
+    if name == _HOST_AND_URL:
+        columns += ["host", "url"]
+        return rf"([^\s/\"]*+)({pattern})"
     columns.append(name)
     return f"({pattern})"
 
@@ -177,10 +193,10 @@ def _pattern(name: str, before: str, after: str, loose: bool) -> str:
     if name == "status":
         return r"[0-9]{3}|-1?"
     if name == "size":
-        return r"\+?[0-9]++|-"
+        return r"\+?[0-9]++(?:\.[0-9]++)?+|-" if loose else r"\+?[0-9]++|-"  # a time may stand before it
     if name.startswith("upstream_"):
         return _LIST
-    if plain and name not in ("request", "user_agent", "referer", "url"):
+    if plain and name not in ("request", "user_agent", "referer", "url", _HOST_AND_URL):
         return r"[^\s\"]*+"
     return rf"(?:(?!{re.escape(after)}).)*+" if after else r".*+"
 

@@ -67,10 +67,11 @@ class LogFormat:
         return tuple(re.compile(stage) for stage in self.stages)
 
     def reach(self, line: str) -> tuple[int, int]:
-        """How many characters a line goes along with the format, and through how many of the stages."""
-        end = 0
-        for n, stage in enumerate(self._begins):
+        """How many characters a line goes along with the format, and to which of the stages that leads."""
+        end = last = 0
+        for n, stage in enumerate(self._begins, 1):
             if (found := stage.match(line)) is None:
-                return end, n
-            end = found.end()
-        return end, len(self._begins)
+                break
+            if found.end() > end:  # what may be missing, and is, takes the line no further
+                end, last = found.end(), n
+        return end, last

@@ -21,6 +21,9 @@ _FRACTION = r"(?:[.,]([0-9]{1,9}))?"
 _ZONE = r"(?: ?(Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?"
 _CLF = re.compile(rf"([0-9]{{1,2}})/([A-Z][a-z]{{2}})/([0-9]{{4}})[: ]({_CLOCK}){_FRACTION}{_ZONE}")
 _ISO = re.compile(rf"([0-9]{{4}})[-/]([0-9]{{2}})[-/]([0-9]{{2}})[Tt ]({_CLOCK}){_FRACTION}{_ZONE}", re.IGNORECASE)
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_HTTP = re.compile(rf"{_DAY}, ([0-9]{{1,2}})[ -]([A-Z][a-z]{{2}})[ -]([0-9]{{4}}) ({_CLOCK}){_FRACTION}{_ZONE}")
+_C = re.compile(rf"{_DAY} ([A-Z][a-z]{{2}})  ?([0-9]{{1,2}}) ({_CLOCK}){_FRACTION}{_ZONE} ([0-9]{{4}})")
 _NUMBER = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,9})[0-9]*)?")
 _IS_LEAP = re.compile(r"[0-9/A-Za-z-]{8,12}[:T ][0-2][0-9]:[0-5][0-9]:60\b.*")
 # Month names are read by hand, since strptime reads them in the language of the locale.
@@ -50,11 +53,14 @@ def log_time(text: str | None, unit: str | None = None) -> tuple[str | None, str
     """
     if text is None:
         return None, NOT_A_TIME
-    if (found := _CLF.fullmatch(text)) is not None:
+    if (found := _CLF.fullmatch(text) or _HTTP.fullmatch(text)) is not None:
         day, month, year, clock, fraction, zone = found.groups()
         month = _MONTH.get(month, "00")
     elif (found := _ISO.fullmatch(text)) is not None:
         year, month, day, clock, fraction, zone = found.groups()
+    elif (found := _C.fullmatch(text)) is not None:
+        month, day, clock, fraction, zone, year = found.groups()
+        month = _MONTH.get(month, "00")
     elif unit is not None and (found := _NUMBER.fullmatch(text)) is not None:
         return _since_1970(found[1], found[2] or "", unit)
     else:

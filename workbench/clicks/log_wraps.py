@@ -10,6 +10,7 @@ from typing import Any, Final
 __all__ = ["WRAPS", "unwrap", "wrap_of"]
 
 _STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[+-][0-9]{2}:[0-9]{2})"
+_COLOUR = r"\x1b\[[0-9;]{0,16}m"
 _PREFIXES = {
     "CRI (Kubernetes)": rf"{_STAMP} (?:stdout|stderr) F ",
     "syslog": (
@@ -19,7 +20,7 @@ _PREFIXES = {
     "syslog (RFC 5424)": (
         rf"<[0-9]{{1,3}}>1 (?:{_STAMP}|-) \S{{1,255}} \S{{1,48}} \S{{1,128}} \S{{1,32}} (?:-|\[[^\]]*+\]) (?:\ufeff)?"
     ),
-    "docker compose": r"[A-Za-z0-9._-]{1,128} *\| (?:" + _STAMP + " )?",
+    "docker compose": rf"(?:{_COLOUR})?[A-Za-z0-9._-]{{1,128}} *\| ?(?:{_COLOUR} ?)?(?:{_STAMP} )?",
     "kubectl --prefix": r"\[pod/[^\]]{1,255}\] ",
     "docker logs --timestamps": rf"{_STAMP} ",
 }

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from workbench.clicks.hosts import host, hosts
+from workbench.clicks.hosts import host, hosts, is_address
 from workbench.clicks.log_compile import compiled
 from workbench.clicks.log_format import LogFormat
 from workbench.clicks.log_lines import NO_REQUEST, NOT_HTTP, Cells, finished, read_lines
@@ -192,15 +192,14 @@ def _likely(row: dict[str, str | None], preset: LogFormat) -> bool:
         return False
     if "port" in row and not (row["port"] or "").isdigit():
         return False
-    return forwarded in ("-", "unknown") or (
-        ("." in forwarded or ":" in forwarded) and hosts(pd.Series([forwarded]))[0] is not None
-    )
+    proxied = hosts(pd.Series([forwarded]))[0]
+    return forwarded in ("-", "unknown") or (proxied is not None and is_address(proxied))
 
 
 def _is_name(text: str) -> bool:
     """Whether a text is a host name, not an address; underscores are let pass, as servers do."""
     name = host(text.replace("_", "-"))
-    return name is not None and ":" not in name and not name.replace(".", "").isdigit()
+    return name is not None and not is_address(name)
 
 
 def _is_log(line: str, preset: LogFormat) -> bool:

@@ -58,6 +58,36 @@ LINES: dict[str, tuple[str, tuple[str, str, str | None, str, str | None]]] = {
         f'192.0.2.7 [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/1.1" 200 23 "-" "{FIREFOX}"',
         ("192.0.2.7", "2026-01-02T03:04:05+00:00", "GET", "/ad", FIREFOX),
     ),
+    "nginx-forwarded-later": (
+        f'10.0.0.5 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/2" 200 6 "-" "{FIREFOX}" "shop.example" "192.0.2.7"',
+        ("192.0.2.7", "2026-01-02T03:04:05+00:00", "GET", "/ad", FIREFOX),
+    ),
+    "envoy": (
+        '[2016-04-15T20:17:00.310Z] "POST /api/v1/locations HTTP/2" 204 - 154 0 226 100 "192.0.2.7, 10.0.35.28" '
+        '"nsq2http" "cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2" "locations" "tcp://10.0.2.1:80"',
+        ("192.0.2.7", "2016-04-15T20:17:00.310Z", "POST", "/api/v1/locations", "nsq2http"),
+    ),
+    "istio": (
+        '[2020-11-25T21:26:18.409Z] "GET /status/418 HTTP/1.1" 418 - via_upstream - "-" 0 135 3 1 "192.0.2.7" '
+        '"curl/7.73.0-DEV" "84961386-6d84-929d-98bd-c5aee93b5c88" "httpbin:8000" "127.0.0.1:80" '
+        "inbound|8000|| 127.0.0.1:41854 10.44.1.27:80 10.44.1.23:37652 outbound_.8000_._.httpbin.foo default",
+        ("192.0.2.7", "2020-11-25T21:26:18.409Z", "GET", "/status/418", "curl/7.73.0-DEV"),
+    ),
+    "s3": (
+        "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be amzn-s3-demo-bucket1 "
+        "[06/Feb/2019:00:00:38 +0000] 192.0.2.3 79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be "
+        '3E57427F3EXAMPLE REST.GET.VERSIONING - "GET /amzn-s3-demo-bucket1?versioning HTTP/1.1" 200 - 113 - 7 - "-" '
+        '"S3Console/0.4" - s9lzHYrFp76ZVxRcpX9+5cjAnEH2ROuNkd2BHfIa6UkFVdtjf5mKR3/eTPFvsiP/XV/VLi31234= SigV4 '
+        "ECDHE-RSA-AES128-GCM-SHA256 AuthHeader amzn-s3-demo-bucket1.s3.us-west-1.amazonaws.com TLSV1.2 - Yes",
+        ("192.0.2.3", "2019-02-06T00:00:38+00:00", "GET", "/amzn-s3-demo-bucket1?versioning", "S3Console/0.4"),
+    ),
+    "azure": (
+        '{"resourceId":"/SUBSCRIPTIONS/x","operationName":"ApplicationGatewayAccess","timeStamp":"2017-04-26T19:27:38Z",'
+        '"category":"ApplicationGatewayAccessLog","properties":{"clientIP":"191.96.249.97","clientPort":46886,'
+        '"httpMethod":"GET","requestUri":"/phpmyadmin/scripts/setup.php","requestQuery":"id=7","userAgent":"-",'
+        '"httpStatus":404}}',
+        ("191.96.249.97", "2017-04-26T19:27:38Z", "GET", "/phpmyadmin/scripts/setup.php?id=7", None),
+    ),
     "ingress-nginx": (
         f'192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/1.1" 200 23 "-" "{FIREFOX}" 417 0.004 '
         "[default-shop-80] [] 10.244.0.7:8080, 10.244.0.8:8080 0, 23 0.001, 0.003 502, 200 8a1f0c",
