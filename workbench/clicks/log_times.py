@@ -24,7 +24,7 @@ _ISO = re.compile(rf"([0-9]{{4}})[-/]([0-9]{{2}})[-/]([0-9]{{2}})[Tt ]({_CLOCK})
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _HTTP = re.compile(rf"{_DAY}, ([0-9]{{1,2}})[ -]([A-Z][a-z]{{2}})[ -]([0-9]{{4}}) ({_CLOCK}){_FRACTION}{_ZONE}")
 _C = re.compile(rf"{_DAY} ([A-Z][a-z]{{2}})  ?([0-9]{{1,2}}) ({_CLOCK}){_FRACTION}{_ZONE} ([0-9]{{4}})")
-_NUMBER = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,9})[0-9]*)?")
+_NUMBER = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,9})[0-9]*)?")
 _IS_LEAP = re.compile(r"[0-9/A-Za-z-]{8,12}[:T ][0-2][0-9]:[0-5][0-9]:60\b.*")
 # Month names are read by hand, since strptime reads them in the language of the locale.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from workbench.clicks.log_times import NOT_A_TIME, UNITS, log_time
 
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _moments = st.datetimes(
     min_value=datetime(1970, 1, 1),
     max_value=datetime(2999, 1, 1),
