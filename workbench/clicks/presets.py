@@ -136,7 +136,7 @@ def guess(lines: Sequence[str]) -> LogFormat | None:
 
 
 def nearest(line: str) -> tuple[LogFormat, str] | None:
-    """The format that a line comes closest to, and what of that format it has last; None where it begins like none.
+    """The format that a line comes closest to, and what of that format it has last; None where it has not even a time.
 
     >>> found = nearest('192.0.2.7 - - [02/Jan/2026:03:04:05 +0100] "GET /ad')
     >>> found[0].name, found[1]
@@ -144,8 +144,8 @@ def nearest(line: str) -> tuple[LogFormat, str] | None:
     """
     reached = {name: preset.reach(line) for name, preset in _presets().items() if preset.kind == "text"}
     best = max(reached, key=lambda name: reached[name][0])
-    stages = reached[best][1]
-    return (_presets()[best], _presets()[best].labels[stages - 1]) if stages > 1 else None
+    labels = _presets()[best].labels[: reached[best][1]]
+    return (_presets()[best], labels[-1]) if "time" in labels else None
 
 
 def _guess(lines: list[str]) -> LogFormat | None:
