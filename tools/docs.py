@@ -22,6 +22,7 @@ PARTS = {
     "modules": "CONTRIBUTING.md",
     "options": "docs/command.md",
     "notebooks": "docs/parameters.md",
+    "formats": "docs/logs.md",
 }
 
 
@@ -118,9 +119,25 @@ def made_notebooks() -> str:
     return "\n\n".join(text)
 
 
+def made_formats() -> str:
+    """A row for each format of logs that has a name."""
+    presets = tomllib.loads((ROOT / "workbench/clicks/data/log-formats.toml").read_text("utf-8"))
+    rows = ["| format | also | of which page |", "| --- | --- | --- |"]
+    for name, preset in presets.items():
+        also = ", ".join(f"`{other}`" for other in preset.get("also", ()))
+        rows.append(f"| `{name}` | {also} | {preset['docs']} |")
+    return "\n".join(rows)
+
+
 def renewed(name: str, page: str) -> str:
     """The page with the part of that name made anew."""
-    made = {"layers": made_layers, "modules": made_modules, "options": made_options, "notebooks": made_notebooks}[name]
+    made = {
+        "layers": made_layers,
+        "modules": made_modules,
+        "options": made_options,
+        "notebooks": made_notebooks,
+        "formats": made_formats,
+    }[name]
     pattern = re.compile(rf"(<!-- made: {name} -->\n).*?(\n<!-- made: end -->)", re.DOTALL)
     text, times = pattern.subn(lambda found: f"{found[1]}{made()}{found[2]}", page)
     if times != 1:
