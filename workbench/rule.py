@@ -19,15 +19,15 @@ import operator
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.distinct import groups, repeated
 from workbench.durations import MICROSECOND, MILLISECOND, duration, format_duration
 from workbench.errors import ClickError, RuleError
-from workbench.text import without_nul
 
 __all__ = [
     "HIGHEST_THRESHOLD",
@@ -254,18 +254,14 @@ def judge(clicks: pd.DataFrame, rule: Rule) -> pd.DataFrame:
     """
     require_clicks(clicks)
     clicks = clicks.assign(ts=clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us"))
-    once = clicks.drop_duplicates(_IDENTITY).sort_values("ts", kind="stable", ignore_index=True)
-    ts_us = once["ts"].astype("int64").to_numpy()
-    pages = [_distinct_to_pandas(once["session_id"]), _distinct_to_pandas(once["url"])]
-    group = once.groupby(pages, sort=False, observed=True).ngroup().to_numpy()
+    page, ts_us = groups(clicks["session_id"], clicks["url"]), clicks["ts"].astype("int64").to_numpy()
+    rows = np.flatnonzero(~repeated(clicks["click_id"], page, ts_us))
+    rows = rows[np.argsort(ts_us[rows], kind="stable")]
+    once, group, ts_us = clicks.iloc[rows].reset_index(drop=True), page[rows], ts_us[rows]
     order = np.lexsort((ts_us, group))
     count = np.empty(len(once), np.int64)
     count[order] = clicks_in_window(group[order], ts_us[order], rule)
     return once.assign(clicks_in_window=count, fraud=count >= rule.threshold)
-
-
-def _distinct_to_pandas(texts: pd.Series[Any]) -> pd.Series[Any]:
-    return texts.map(without_nul) if any("\0" in text for text in texts if isinstance(text, str)) else texts
 
 
 def require_clicks(clicks: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Text from strangers, made fit for where it goes: an error, a terminal, a chart, a spreadsheet, pandas. No parsing."""
+"""Text from strangers, made fit for where it goes: an error, a terminal, a chart, a spreadsheet. No parsing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from reprlib import Repr
 
-__all__ = ["first_line", "label", "printable", "quote", "spreadsheet_safe", "without_nul"]
+__all__ = ["first_line", "label", "printable", "quote", "spreadsheet_safe"]
 
 _short = Repr()
 _short.maxstring = _short.maxother = 60
@@ -34,15 +34,6 @@ def first_line(message: object, limit: int = 300) -> str:
     if not line and isinstance(message, BaseException):
         return type(message).__name__
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def without_nul(text: str) -> str:
-    r"""Write a text without NUL, and no two alike: to pandas, where it groups, a text ends at its first NUL.
-
-    >>> without_nul("s1"), without_nul("s1\0"), without_nul("s1␀0")
-    ('s1', 's1␀0', 's1␀␀0')
-    """
-    return text.replace("␀", "␀␀").replace("\0", "␀0")
 
 
 def printable(text: str) -> str:

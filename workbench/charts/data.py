@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workbench.distinct import distinct
 from workbench.rule import Rule
 from workbench.text import label
 
@@ -172,7 +173,7 @@ def rule_changes(verdicts: pd.DataFrame) -> list[tuple[int, str]]:
 
     The time is that of the first clicks which the rule judged: their median, as some of them are late.
     """
-    numbers, rules = pd.factorize(verdicts["rule_id"])
+    numbers, rules = distinct(verdicts["rule_id"])
     if len(rules) < 2:
         return []
     first = np.flatnonzero(~verdicts["revised"].to_numpy(bool))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.charts.data import WAITING, Ints, View, epoch_us, iso
+from workbench.distinct import distinct
 from workbench.text import label
 
 __all__ = ["MAX_POINTS", "timeline_view", "top_view"]
@@ -29,7 +31,7 @@ def timeline_view(verdicts: pd.DataFrame, sessions: int = 20) -> View:
     shown = shown.sort_values("ts", kind="stable")
     ids, urls = shown["session_id"].to_numpy(object), shown["url"].to_numpy(object)
     # Numbered by their first click, so that a row keeps its place while clicks are added to it.
-    row, names = pd.factorize(ids)
+    row, names = distinct(ids)
     ts_us, fraud = epoch_us(shown["ts"]), shown["fraud"].to_numpy(bool)
     thinned = len(ts_us) > MAX_POINTS
     keep = _last_of_each(row, fraud, ts_us) if thinned else np.arange(len(ts_us))
@@ -87,9 +89,10 @@ def top_view(verdicts: pd.DataFrame, n: int = 15) -> View:
 
 def _most_flagged(verdicts: pd.DataFrame, n: int) -> tuple[npt.NDArray[np.object_], int]:
     """The `n` sessions with the most flagged clicks, worst first (ties by name), and the number of all."""
-    counts = verdicts.loc[verdicts["fraud"].to_numpy(bool), "session_id"].value_counts()
-    worst = counts.index.to_numpy(object)[np.lexsort((counts.index.to_numpy(object).astype(str), -counts.to_numpy()))]
-    return worst[:n], len(counts)
+    numbers, names = distinct(verdicts.loc[verdicts["fraud"].to_numpy(bool), "session_id"])
+    flagged = np.bincount(numbers, minlength=len(names))
+    worst = heapq.nsmallest(n, zip((-flagged).tolist(), names, strict=True))
+    return np.array([name for _, name in worst], dtype=object), len(names)
 
 
 def _last_of_each(row: Ints, fraud: npt.NDArray[np.bool_], ts_us: Ints) -> Ints:
@@ -97,7 +100,7 @@ def _last_of_each(row: Ints, fraud: npt.NDArray[np.bool_], ts_us: Ints) -> Ints:
     buckets = max(MAX_POINTS // (2 * (int(row.max()) + 1)) - 1, 1)
     bucket_us = -(-(int(ts_us[-1]) - int(ts_us[0]) + 1) // buckets)
     key = pd.DataFrame({"row": row, "fraud": fraud, "bucket": ts_us // bucket_us})
-    return np.flatnonzero(~key.duplicated(keep="last").to_numpy())
+    return np.flatnonzero(~key.duplicated(keep="last").to_numpy())  # not text: numbers
 
 
 def _rows(names: npt.NDArray[np.object_]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.clicks.record import LONGEST_TEXT, TS_DTYPE
+from workbench.distinct import distinct, groups, repeated
 
 __all__ = ["LINE", "first_problem", "requests", "sessions"]
 
@@ -110,12 +111,12 @@ def sessions(ip: pd.Series[Any], user_agent: pd.Series[Any], ts: pd.Series[Any],
     >>> sessions(pd.Series(["192.0.2.7"] * 4), agent, ts, timedelta(minutes=30)).to_list()
     ['192.0.2.7/a1/v1', '192.0.2.7/a1/v1', '192.0.2.7/a2/v1', '192.0.2.7/a1/v2']
     """
-    who = pd.DataFrame({"ip": ip, "agent": user_agent.fillna("-")})
-    visitor = who.groupby(["ip", "agent"], sort=False).ngroup()
-    # Visitors are numbered as they appear, which is the order drop_duplicates leaves them in.
-    nth_agent = who.drop_duplicates().groupby("ip").cumcount().to_numpy()[visitor.to_numpy()] + 1
-    came_back = ts.groupby(visitor).diff() > idle_gap
-    nth_visit = came_back.groupby(visitor).cumsum().astype(int) + 1
+    visitor = groups(ip, user_agent.fillna("-"))
+    # Visitors are numbered as they appear, which is the order of those that were not there before.
+    hosts = pd.Series(groups(ip)[~repeated(visitor)])
+    nth_agent = hosts.groupby(hosts).cumcount().to_numpy()[visitor] + 1  # not text: numbers
+    came_back = ts.groupby(visitor).diff() > idle_gap  # not text: numbers
+    nth_visit = came_back.groupby(visitor).cumsum().astype(int) + 1  # not text: numbers
     return ip + "/a" + pd.Series(nth_agent, index=ip.index).astype(str) + "/v" + nth_visit.astype(str)
 
 
@@ -133,8 +134,8 @@ def first_problem(problems: Mapping[str, pd.Series[bool]]) -> NDArray[np.object_
 
 def _times(times: pd.Series[Any]) -> pd.Series[Any]:
     # Month names are read by hand, since strptime reads them in the language of the locale.
-    codes, unique = pd.factorize(times)
-    iso = pd.Series([_iso(text) for text in unique], dtype=object)
+    codes, texts = distinct(times)
+    iso = pd.Series([_iso(text) for text in texts], dtype=object)
     parsed = pd.to_datetime(iso, format="ISO8601", utc=True, errors="coerce").astype(TS_DTYPE)
     return parsed.reindex(codes).reset_index(drop=True)  # no time has the code -1, which is no row
 

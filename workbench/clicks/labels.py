@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.clicks.visitors import BOT_LABELS
+from workbench.distinct import distinct
 from workbench.errors import ClickError
 from workbench.text import printable, quote
 
@@ -96,7 +97,7 @@ def labels(clicks: pd.DataFrame, fraud: Collection[str] = FRAUD_LABELS) -> Label
     """
     if "label" not in clicks.columns or not fraud:
         return Labels()
-    codes, values = pd.factorize(clicks["label"])
+    codes, values = distinct(clicks["label"])
     known: dict[str, int] = {}
     texts = [label_text(value) for value in values]
     number_of = [known.setdefault(text, len(known)) if text else -1 for text in texts]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from workbench.clicks.gaps import Ints, Moments
 from workbench.clicks.labels import FRAUD_LABELS, Labels, labels
+from workbench.distinct import distinct
 from workbench.rule import Rule, require_clicks
 
 __all__ = ["ClickOrder", "order"]
@@ -31,7 +32,7 @@ class ClickOrder:
     frame: pd.DataFrame
     moments: Moments
     rows: Ints
-    sessions: pd.Index[Any]
+    sessions: npt.NDArray[Any]
     fraud: Bools | None
     labels: Labels
 
@@ -72,9 +73,9 @@ def order(clicks: pd.DataFrame | ClickOrder, bots: Collection[str] = FRAUD_LABEL
         return clicks
     require_clicks(clicks)
     us = clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
-    session, sessions = pd.factorize(clicks["session_id"])
-    url, urls = pd.factorize(clicks["url"])
-    group = session.astype(np.int64) * max(len(urls), 1) + url
+    session, sessions = distinct(clicks["session_id"])
+    url, urls = distinct(clicks["url"])
+    group = session * max(len(urls), 1) + url
     by_time = bool(np.all(us[1:] >= us[:-1]))  # as recordings are, which saves half the sort
     rows = np.argsort(group, kind="stable") if by_time else np.lexsort((us, group))
     group, us = group[rows], us[rows]
@@ -98,7 +99,7 @@ def _once(click_id: pd.Series[Any], rows: Ints, new: Bools) -> Bools:
     """Which of the sorted clicks to keep: of those with one id in one moment the first. `new` marks first clicks."""
     moment = np.cumsum(new) - 1
     tied = np.flatnonzero(~new | np.append(~new[1:], False))  # only they can be repeated
-    ids, names = pd.factorize(click_id.iloc[rows[tied]])
+    ids, names = distinct(click_id.iloc[rows[tied]])
     _, first = np.unique(moment[tied] * len(names) + ids, return_index=True)
     keep = np.ones(len(rows), np.bool_)
     keep[tied] = False

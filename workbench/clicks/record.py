@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from workbench.distinct import distinct
 from workbench.errors import ClickError
 from workbench.text import quote
 
@@ -273,6 +274,6 @@ def _check_column(column: pd.Series[Any], *, optional: bool) -> None:
     if kind not in ("string", "empty"):
         fix = f"use df[{name!r}].astype(str)"
         raise ClickError(f"column {name!r} must be text: got {kind} ({column.dtype}); {fix}")
-    for value in column.drop_duplicates():
-        if not is_text(value) and not (optional and (pd.isna(value) or value == "")):
+    for value in distinct(column)[1]:
+        if not is_text(value) and not (optional and value == ""):
             raise ClickError(f"column {name!r} must be {_TEXT}: got {quote(value)}; drop such rows")

@@ -17,6 +17,7 @@ from workbench.broker.recorded import read_topic
 from workbench.broker.records import records
 from workbench.broker.topics import Connection, Topics, describe
 from workbench.clicks.files import Recording
+from workbench.distinct import count
 from workbench.errors import ClickError
 from workbench.reports import patterns
 from workbench.reports.mask import mask_text, masked
@@ -62,12 +63,12 @@ class Findings:
         found = {
             "rule_id": self.rule.rule_id,
             "clicks": len(judged),
-            "sessions": judged["session_id"].nunique(),
-            "urls": judged["url"].nunique(),
+            "sessions": count(judged["session_id"]),
+            "urls": count(judged["url"]),
             "flagged": len(flagged),
             "flagged_share": len(flagged) / len(judged),
-            "flagged_sessions": flagged["session_id"].nunique(),
-            "flagged_urls": flagged["url"].nunique(),
+            "flagged_sessions": count(flagged["session_id"]),
+            "flagged_urls": count(flagged["url"]),
             "bursts": len(patterns.bursts(judged, self.rule)),
             "suspicious": int(patterns.suspicious(judged, self.rule).sum()),
             "near_misses": len(patterns.near_misses(judged, self.rule)),

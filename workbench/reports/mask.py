@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from workbench.distinct import distinct
+
 __all__ = ["mask_text", "masked"]
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]{1,2})"
@@ -70,17 +72,20 @@ def _without_hosts(clicks: pd.DataFrame, ip: pd.Series[Any]) -> pd.DataFrame:
         return clicks
     rows = zip(clicks["session_id"], ip, strict=True)
     sessions = [hosts[h] + s[len(h) :] if h in hosts and s.startswith(f"{h}/") else s for s, h in rows]
-    hidden = {"session_id": pd.Series(sessions, clicks.index, dtype=object), "ip": clicks["ip"].replace(hosts)}
+    hidden = {
+        "session_id": pd.Series(sessions, clicks.index, dtype=object),
+        "ip": clicks["ip"].map(lambda host: hosts.get(host, host)),
+    }
     return clicks.assign(**{name: column for name, column in hidden.items() if name in clicks})
 
 
 def _texts(column: pd.Series[Any]) -> list[str]:
-    return [text for text in column.dropna().unique() if isinstance(text, str) and text]
+    return [text for text in distinct(column)[1] if isinstance(text, str) and text]
 
 
 def _mapped(column: pd.Series[Any], change: Callable[[str], str]) -> pd.Series[Any]:
     """The column with each distinct text changed once."""
-    codes, texts = pd.factorize(column)
+    codes, texts = distinct(column)
     changed = pd.Series([*(change(text) for text in texts), None], dtype=object)
     return pd.Series(changed.to_numpy()[codes], index=column.index, dtype=object)
 

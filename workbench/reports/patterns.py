@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.distinct import distinct, groups
 from workbench.machine.extras import extra
 from workbench.rule import Rule, require_clicks, window_bounds
 
@@ -35,6 +36,9 @@ __all__ = [
 AGENT_READ: Final = 512
 """Characters of a user agent that are looked at. Some patterns look for two words in a row, which takes time that
 grows with the square of the length; the agents of real crawlers are half as long as this."""
+
+_COUNTS: Final = {"clicks": ("fraud", "size"), "flagged": ("fraud", "sum"), "share": ("fraud", "mean")}
+_MANY: Final = "nunique"  # not text: numbers of texts
 
 Ints = NDArray[np.int64]
 
@@ -89,7 +93,7 @@ def windowed(clicks: pd.DataFrame, rule: Rule) -> Windowed:
     """
     require_clicks(clicks)
     ts_us = clicks["ts"].dt.tz_convert("UTC").dt.as_unit("us").astype("int64").to_numpy()
-    group = clicks.groupby(["session_id", "url"], sort=False, observed=True).ngroup().to_numpy().astype(np.int64)
+    group = groups(clicks["session_id"], clicks["url"])
     rows = np.lexsort((ts_us, group)).astype(np.int64, copy=False)
     group, ts_us = group[rows], ts_us[rows]
     return Windowed(rows, group, ts_us, *window_bounds(group, ts_us, rule))
@@ -190,7 +194,8 @@ def by_session(judged: pd.DataFrame) -> pd.DataFrame:
         clicks have them, crawler and user_agent (of its first click).
     """
     extra = {name: (name, "first") for name in ("crawler", "user_agent") if name in judged}
-    return _ranked(judged, "session_id", urls=("url", "nunique"), first=("ts", "min"), last=("ts", "max"), **extra)
+    urls = {"url": groups(judged["url"])}
+    return _ranked(judged, "session_id", urls, urls=("url", _MANY), first=("ts", "min"), last=("ts", "max"), **extra)
 
 
 def by_url(judged: pd.DataFrame) -> pd.DataFrame:
@@ -206,9 +211,10 @@ def by_url(judged: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns: url, clicks, flagged, share, sessions, flagged_sessions.
     """
-    found = _ranked(judged, "url", sessions=("session_id", "nunique"))
-    flagged = judged[judged["fraud"]].groupby("url")["session_id"].nunique()
-    return found.assign(flagged_sessions=flagged.reindex(found["url"]).fillna(0).astype(np.int64).to_numpy())
+    session = groups(judged["session_id"])
+    flagged = np.where(judged["fraud"], session, np.nan)  # NaN is not counted
+    numbers = {"session_id": session, "flagged_id": flagged}
+    return _ranked(judged, "url", numbers, sessions=("session_id", _MANY), flagged_sessions=("flagged_id", _MANY))
 
 
 def by_client(judged: pd.DataFrame) -> pd.DataFrame:
@@ -236,8 +242,8 @@ def by_client(judged: pd.DataFrame) -> pd.DataFrame:
     if "crawler" not in judged:
         return pd.DataFrame()
     client = judged["crawler"].map({True: "known crawler", False: "other"}).rename("client")
-    columns = {"sessions": ("session_id", "nunique"), "clicks": ("fraud", "size"), "flagged": ("fraud", "sum")}
-    return judged.groupby(client).agg(**columns, share=("fraud", "mean")).reset_index()
+    clicks = judged.assign(session_id=groups(judged["session_id"])).groupby(client)  # not text: names of ours
+    return clicks.agg(sessions=("session_id", _MANY), **_COUNTS).reset_index()
 
 
 def crawlers(user_agents: pd.Series[Any]) -> pd.Series[bool]:
@@ -261,7 +267,7 @@ def crawlers(user_agents: pd.Series[Any]) -> pd.Series[bool]:
     >>> crawlers(pd.Series(["Mozilla/5.0 (compatible; Googlebot/2.1)", "Mozilla/5.0 Firefox/140.0", None])).tolist()
     [True, False, False]
     """
-    codes, agents = pd.factorize(user_agents.str.slice(stop=AGENT_READ))
+    codes, agents = distinct(user_agents.str.slice(stop=AGENT_READ))
     is_crawler = np.array([bool(crawleruseragents.is_crawler(agent)) for agent in agents] + [False], np.bool_)
     return pd.Series(is_crawler[codes], index=user_agents.index)
 
@@ -292,7 +298,11 @@ def _runs(clicks: pd.DataFrame, rule: Rule, least: int) -> pd.DataFrame:
     return pd.DataFrame(table).sort_values("first", kind="stable", ignore_index=True)
 
 
-def _ranked(judged: pd.DataFrame, by: str, **columns: tuple[str, str]) -> pd.DataFrame:
-    counts = {"clicks": ("fraud", "size"), "flagged": ("fraud", "sum"), "share": ("fraud", "mean")}
-    found = judged.groupby(by, sort=False, observed=True).agg(**counts, **columns).reset_index()
+def _ranked(judged: pd.DataFrame, by: str, made: dict[str, Any], **columns: tuple[str, str]) -> pd.DataFrame:
+    """One row for each distinct value of a column. `made`: columns in place of those that `judged` has."""
+    numbers, names = distinct(judged[by])
+    wanted = {name for name, _ in (*_COUNTS.values(), *columns.values())}
+    clicks = pd.DataFrame({name: made.get(name, judged.get(name)) for name in wanted}, copy=False)
+    found = clicks.groupby(numbers, sort=False).agg(**_COUNTS, **columns)  # not text: numbers, in their order
+    found.insert(0, by, names)
     return found.sort_values(["flagged", "clicks"], ascending=False, kind="stable", ignore_index=True)

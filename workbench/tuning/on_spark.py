@@ -111,7 +111,8 @@ def surface(
     except PySparkException as error:
         raise ClickError(f"cannot read {path}: {quote(str(error).splitlines()[0])}; check path and format") from error
 
-    found = tallied.set_index("place").sort_index().reindex(range(-1, len(spans) * len(counts)), fill_value=0)
+    found = tallied.set_index("place").sort_index()  # not text: numbers
+    found = found.reindex(range(-1, len(spans) * len(counts)), fill_value=0)
     shape = len(spans), len(counts)
     flagged, hits, sessions = (found[f"sum({name})"].to_numpy(np.int64) for name in ("flagged", "hits", "sessions"))
     good, unlabelled = int(seen.get["good"]), int(seen.get["unlabelled"])

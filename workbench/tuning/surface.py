@@ -282,7 +282,8 @@ def changes(clicks: pd.DataFrame | ClickOrder, current: Rule, chosen: Rule) -> p
     flagged = was[some] + will[some]  # one of the two is 0
     some = some[np.lexsort((some, -flagged))]
     seen = np.isin(session, some) & (before | after)
-    ts = clicks.frame["ts"].iloc[clicks.rows[seen]].groupby(session[seen]).agg(["min", "max"]).reindex(some)
+    by_session = clicks.frame["ts"].iloc[clicks.rows[seen]].groupby(session[seen])  # not text: numbers
+    ts = by_session.agg(["min", "max"]).reindex(some)
     table = {
         "change": np.where(will[some] > 0, "gained", "lost").astype(object),
         "clicks": np.bincount(session, minlength=size)[some],

@@ -24,9 +24,10 @@ from tqdm.auto import tqdm
 from workbench.broker.records import records
 from workbench.broker.topics import Connection, Topics, describe
 from workbench.clicks.record import TICK_VALUE, parse
+from workbench.distinct import count, distinct, repeated
 from workbench.errors import ClickError, RuleError, VerdictError
 from workbench.rule import Rule, judge
-from workbench.text import without_nul
+from workbench.text import printable
 from workbench.verdicts.feed import dead_letter
 from workbench.verdicts.headers import Place, cause_of, hand_overs_before
 from workbench.verdicts.table import read_fields
@@ -164,10 +165,12 @@ def audit(
             topics.clicks,
             spans[topics.clicks],
         )
-        given = _read_verdicts(records(connection, topics.verdicts, *spans[topics.verdicts], bar), spans[topics.clicks])
+        numbers: dict[str, int] = {}
+        verdicts = records(connection, topics.verdicts, *spans[topics.verdicts], bar)
+        given = _read_verdicts(verdicts, spans[topics.clicks], numbers)
         clicks = records(connection, topics.clicks, *spans[topics.clicks], bar)
-        found = _read_clicks(clicks, letters, set(given.tipped.values()))
-    return _compare(found, given, letters, rule)
+        found = _read_clicks(clicks, letters, set(given.tipped.values()), numbers)
+    return _compare(found, given, letters, rule, [*map(printable, numbers)])
 
 
 @dataclass
@@ -176,14 +179,15 @@ class _Clicks:
     lost: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     tombstones: int = 0
-    tipping: dict[Place, str] = field(default_factory=dict)  # where a click is that tipped a verdict → its click_id
+    tipping: dict[Place, int] = field(default_factory=dict)  # where a click is that tipped a verdict → its click_id
 
 
 @dataclass
 class _Verdicts:
-    frame: pd.DataFrame  # click_id, rule_id, fraud, revised, inside, after (how many hand-overs): one row per record
+    frame: pd.DataFrame  # click_id, rule, fraud, revised, inside, after (how many hand-overs): one row per record
     unreadable: list[str]
-    tipped: dict[str, Place]  # click_id → where the click is that tipped its verdict
+    tipped: dict[int, Place]  # click_id → where the click is that tipped its verdict
+    rules: list[str]  # the rule_id of each number in `frame`
 
 
 Span = tuple[dict[int, int], dict[int, int]]
@@ -201,13 +205,13 @@ def _read_letters(records: Iterator[Any], topic: str, span: Span) -> dict[tuple[
     return {(p, o): reason for (p, o), reason in letters.items() if begin.get(p, 0) <= o < end.get(p, 0)}
 
 
-def _read_verdicts(records: Iterator[Any], span: Span) -> _Verdicts:
-    ids: list[str] = []
-    rule_ids: list[str] = []
+def _read_verdicts(records: Iterator[Any], span: Span, numbers: dict[str, int]) -> _Verdicts:
+    """The verdicts in columns. A click_id, and a rule_id, is a number there: see `distinct`."""
+    ids, rules = array("q"), array("q")
+    rule_numbers: dict[str, int] = {}
     fraud, revised, inside, after = bytearray(), bytearray(), bytearray(), array("q")
     unreadable: list[str] = []
-    tipped: dict[str, Place] = {}
-    texts: dict[str, str] = {}
+    tipped: dict[int, Place] = {}
     begin, end = span
     for record in records:
         try:
@@ -215,8 +219,8 @@ def _read_verdicts(records: Iterator[Any], span: Span) -> _Verdicts:
         except VerdictError as error:
             unreadable.append(str(error))
             continue
-        ids.append(click_id := without_nul(verdict.click_id))
-        rule_ids.append(texts.setdefault(verdict.rule_id, verdict.rule_id))
+        ids.append(click_id := numbers.setdefault(verdict.click_id, len(numbers)))
+        rules.append(rule_numbers.setdefault(verdict.rule_id, len(rule_numbers)))
         fraud.append(verdict.fraud)
         revised.append(verdict.revised)
         # A verdict says which click record caused it. One that came later, or is deleted, is no matter.
@@ -228,19 +232,21 @@ def _read_verdicts(records: Iterator[Any], span: Span) -> _Verdicts:
     flags = {"fraud": fraud, "revised": revised, "inside": inside}
     frame = pd.DataFrame(
         {
-            "click_id": pd.Series(ids, dtype=object),
-            "rule_id": pd.Series(rule_ids, dtype=object),
+            "click_id": np.frombuffer(ids, dtype=np.int64),
+            "rule": np.frombuffer(rules, dtype=np.int64),
             **{name: np.frombuffer(bytes(values), dtype=np.bool_) for name, values in flags.items()},
             "after": np.frombuffer(after, dtype=np.int64),
         }
     )
-    return _Verdicts(frame[frame["inside"]], unreadable, tipped)
+    return _Verdicts(frame[frame["inside"]], unreadable, tipped, list(rule_numbers))
 
 
-def _read_clicks(records: Iterator[Any], letters: dict[Place, str], tipping: set[Place]) -> _Clicks:
+def _read_clicks(
+    records: Iterator[Any], letters: dict[Place, str], tipping: set[Place], numbers: dict[str, int]
+) -> _Clicks:
     """The clicks to be judged, in columns; the texts that repeat are kept once."""
     found = _Clicks(pd.DataFrame())
-    ids: list[str] = []
+    ids = array("q")
     sessions: list[str] = []
     urls: list[str] = []
     ts_us = array("q")
@@ -262,61 +268,62 @@ def _read_clicks(records: Iterator[Any], letters: dict[Place, str], tipping: set
         if reason is not None:
             found.refused.append(f"{where}: {click.click_id}")
             continue
+        ids.append(click_id := numbers.setdefault(click.click_id, len(numbers)))
         if (place := (record.partition, record.offset)) in tipping:
-            found.tipping[place] = without_nul(click.click_id)
-        ids.append(without_nul(click.click_id))
+            found.tipping[place] = click_id
         sessions.append(texts.setdefault(click.session_id, click.session_id))
         urls.append(texts.setdefault(click.url, click.url))
         ts_us.append((click.ts - _EPOCH) // timedelta(microseconds=1))
     ts = pd.Series(np.frombuffer(ts_us, dtype=np.int64).view("datetime64[us]")).dt.tz_localize("UTC")
-    text = {"click_id": ids, "session_id": sessions, "url": urls}
-    found.frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in text.items()} | {"ts": ts})
+    text = {name: pd.Series(some, dtype=object) for name, some in {"session_id": sessions, "url": urls}.items()}
+    found.frame = pd.DataFrame({"click_id": np.frombuffer(ids, dtype=np.int64), **text, "ts": ts})
     return found
 
 
-def _compare(found: _Clicks, given: _Verdicts, letters: dict[tuple[int, int], str], rule: Rule | None) -> Audit:
+def _compare(found: _Clicks, given: _Verdicts, letters: dict[Place, str], rule: Rule | None, names: list[str]) -> Audit:
+    """Hold the verdicts against the clicks. `names` has the click_id of each number, fit to be printed."""
     verdicts, clicks = given.frame, found.frame
     examples: dict[str, list[str]] = {
         "unreadable": given.unreadable,
         "lost": found.lost,
         "refused": found.refused,
     }
-    there = pd.Index(clicks["click_id"].unique())
-    answered = pd.Index(verdicts["click_id"].unique())
-    examples["missing"] = there.difference(answered, sort=False).tolist()
-    examples["unexpected"] = answered.difference(there, sort=False).tolist()
+    there = pd.Index(distinct(clicks["click_id"])[1])
+    answered = pd.Index(distinct(verdicts["click_id"])[1])
+    examples["missing"] = [names[number] for number in there.difference(answered, sort=False)]
+    examples["unexpected"] = [names[number] for number in answered.difference(there, sort=False)]
 
-    own = verdicts[~verdicts["revised"]].groupby("click_id")["after"].agg(["min", "max"])
-    examples["twice"] = own.index[own["min"] != own["max"]].tolist()
+    own = verdicts[~verdicts["revised"]].groupby("click_id")["after"].agg(["min", "max"])  # not text: numbers
+    examples["twice"] = [names[number] for number in own.index[own["min"] != own["max"]].to_numpy(np.int64)]
     # A click without a verdict is none of the ones that an earlier rule has counted.
     judged_after = clicks["click_id"].map(own["min"]).fillna(np.inf)
     latest = verdicts["after"].max()
 
     by_rule: list[tuple[Rule, pd.DataFrame]] = []
     wrong: list[pd.DataFrame] = []
-    for (after, rule_id), part in verdicts.groupby(["after", "rule_id"], sort=False):
-        one = rule or _rule(str(rule_id))
+    for (after, _), part in verdicts.groupby(["after", "rule"], sort=False):  # not text: numbers
+        one = rule or _rule(given.rules[int(part["rule"].max())])
         by_rule.append((one, part))
         counted = clicks if after == latest else clicks[judged_after <= after]
-        truth = judge(counted, one).groupby("click_id")[["fraud", "clicks_in_window"]].max()
-        said = part.groupby("click_id")["fraud"].max().rename("said")
+        truth = judge(counted, one).groupby("click_id")[["fraud", "clicks_in_window"]].max()  # not text: numbers
+        said = part.groupby("click_id")["fraud"].max().rename("said")  # not text: numbers
         both = truth.join(said, how="inner").assign(rule_id=one.rule_id)
         both = both[both["fraud"] != both["said"].astype(bool)]
         wrong.append(both[~_at_the_edge(both, one, given.tipped, found.tipping, set(counted["click_id"]))])
     mistakes = pd.concat(wrong) if wrong else clicks.iloc[:0]
-    mistakes = mistakes[~mistakes.index.duplicated()]
+    mistakes = mistakes[~repeated(mistakes.index)]
     examples["wrong"] = [
-        f"{row.Index} is {'Yes' if row.said else 'No'}, with {row.clicks_in_window} clicks by {row.rule_id}"
-        for row in mistakes.head(_EXAMPLES).itertuples()
+        f"{names[at]} is {'Yes' if row.said else 'No'}, with {row.clicks_in_window} clicks by {row.rule_id}"
+        for at, row in zip(mistakes.index.to_numpy(np.int64), mistakes.head(_EXAMPLES).itertuples(), strict=False)
     ]
     amiss = {name: len(some) for name, some in examples.items()} | {"wrong": len(mistakes)}
     return Audit(
         rules=_count(by_rule),
         clicks=len(there),
         verdicts=len(verdicts),
-        flagged=int(verdicts.loc[verdicts["fraud"], "click_id"].nunique()),
-        revised=int(verdicts.loc[verdicts["revised"], "click_id"].nunique()),
-        repeated=int(verdicts.duplicated(["click_id", "rule_id", "fraud"]).sum()),
+        flagged=count(verdicts.loc[verdicts["fraud"], "click_id"]),
+        revised=count(verdicts.loc[verdicts["revised"], "click_id"]),
+        repeated=int(repeated(*(verdicts[name] for name in ("click_id", "rule", "fraud"))).sum()),
         **amiss,
         tombstones=found.tombstones,
         dead_letters=dict(Counter(letters.values())),
@@ -325,7 +332,7 @@ def _compare(found: _Clicks, given: _Verdicts, letters: dict[tuple[int, int], st
 
 
 def _at_the_edge(
-    mistakes: pd.DataFrame, rule: Rule, tipped: dict[str, Place], tipping: dict[Place, str], counted: set[str]
+    mistakes: pd.DataFrame, rule: Rule, tipped: dict[int, Place], tipping: dict[Place, int], counted: set[int]
 ) -> npt.NDArray[np.bool_]:
     """Which of these Yes are right with the click that tipped them, which is itself judged after the hand-over."""
     causes = [tipping.get(tipped.get(click_id, (-1, -1))) for click_id in mistakes.index]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.clicks.labels import FRAUD_LABELS, Labels, alike, label_text
+from workbench.distinct import distinct, repeated
 from workbench.durations import duration
 from workbench.errors import ClickError, VerdictError
 
@@ -120,18 +121,20 @@ def evaluate(clicks: pd.DataFrame, verdicts: pd.DataFrame, bots: Collection[str]
     if clicks["label"].isna().any():
         raise ClickError("clicks have empty cells in the column 'label': only labelled clicks can be evaluated")
     clicks = clicks.assign(label=[label_text(value) for value in clicks["label"]])
-    once = clicks.drop_duplicates("click_id")
-    answers = verdicts.groupby("click_id")["fraud"].any()
-    flagged = once["click_id"].isin(answers.index[answers.to_numpy(bool)])
+    once = clicks[~repeated(clicks["click_id"])]
+    flagged = once["click_id"].isin(verdicts.loc[verdicts["fraud"].to_numpy(bool), "click_id"])
     bot = once["label"].map(alike).isin({alike(label) for label in bots})
-    table = pd.DataFrame({"label": once["label"], "bot": bot, "flagged": flagged})
-    by_kind = table.groupby("label").agg(
-        bot=("bot", "first"), clicks=("bot", "size"), flagged=("flagged", "sum"), share=("flagged", "mean")
+    kind, labels = distinct(once["label"])
+    by_kind = (
+        pd.DataFrame({"bot": bot, "flagged": flagged})
+        .groupby(kind)  # not text: numbers
+        .agg(bot=("bot", "first"), clicks=("bot", "size"), flagged=("flagged", "sum"), share=("flagged", "mean"))
     )
+    by_kind = by_kind.set_axis(pd.Index(labels, name="label")).sort_index()
     hits = int((flagged & bot).sum())
     return Evaluation(
         clicks=len(once),
-        missing=int((~once["click_id"].isin(answers.index)).sum()),
+        missing=int((~once["click_id"].isin(verdicts["click_id"])).sum()),
         flagged=int(flagged.sum()),
         precision=_share(hits, int(flagged.sum())),
         recall=_share(hits, int(bot.sum())),

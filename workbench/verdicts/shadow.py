@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workbench.distinct import groups
 from workbench.rule import Rule, flag
 
 __all__ = ["Agreement", "Feed", "Shadow", "compare"]
@@ -123,7 +124,7 @@ def compare(verdicts: pd.DataFrame, challenger: Rule, champion: Rule | None = No
     1     False        True
     2      True        True
     """
-    group = verdicts.groupby(["session_id", "url"], sort=False, observed=True).ngroup().to_numpy(np.int64)
+    group = groups(verdicts["session_id"], verdicts["url"])
     ts_us = verdicts["ts"].dt.as_unit("us").to_numpy("datetime64[us]").view(np.int64)
     order = np.lexsort((ts_us, group))
     group, ts_us = group[order], ts_us[order]
