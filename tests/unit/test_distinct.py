@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import workbench
 from workbench.charts.sessions import top_view
 from workbench.clicks.access_log import sessions
+from workbench.clicks.files import read
 from workbench.clicks.order import order
 from workbench.distinct import count, distinct, groups, repeated
 from workbench.reports import patterns
@@ -25,6 +26,7 @@ from workbench.rule import Rule, judge
 from workbench.verdicts.evaluation import evaluate
 from workbench.verdicts.shadow import compare
 
+FIELD = Path(__file__).parents[1] / "data" / "field"
 NEAR = st.text(st.sampled_from("a\0\ud800\udfff\ufffd?\u0301eé␀"), max_size=3)
 """Texts that something might take for one another: NUL, halves of pairs, what stands in for them, an é twice."""
 TEXTS = st.lists(st.text(st.characters(), max_size=4) | NEAR, max_size=12)
@@ -125,6 +127,12 @@ def test_clicks_whose_ids_differ_behind_a_nul_are_all_judged() -> None:
     clicks = clicks_of(["v"] * 4)
     clicks["ts"] = clicks["ts"].iloc[0]
     assert judge(clicks, Rule())["clicks_in_window"].tolist() == [4, 4, 4, 4]
+
+
+def test_visitors_of_a_file_are_told_apart_behind_a_nul() -> None:
+    recording = read(FIELD / "13-nul-head" / "nul-ids.jsonl")
+    assert count(recording.clicks["session_id"]) == len(recording.clicks) == 5
+    assert judge(recording.clicks, Rule())["clicks_in_window"].tolist() == [1] * 5
 
 
 def test_visitors_of_a_log_are_told_apart_by_all_of_their_host_and_agent() -> None:
