@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["HEAD_LINES", "Cells", "Header", "find_header"]
+from workbench.clicks.csv_cells import Cells
+
+__all__ = ["HEAD_LINES", "Header", "find_header"]
 
 HEAD_LINES: Final = 50
 """Lines that are looked at to find the header."""
@@ -31,52 +32,14 @@ class Header:
         What stands between two cells: , ; tab or |.
     names : list of str
         The cells of the header, without blanks around them.
-    line : int
-        The line of the header, from 1; 0 when there is none.
+    line, end : int
+        The first and the last line of the header, from 1; 0 when there is none.
     """
 
     divider: str
     names: list[str]
     line: int
-
-
-class Cells:
-    r"""Splits single lines into cells, as RFC 4180 has it. One reader of `csv` serves all of them.
-
-    Examples
-    --------
-    >>> cells = Cells(",")
-    >>> cells.of('s1,"a ""b"", c"'), cells.of('s1,5"'), cells.of('s1,"open'), cells.of('s1,"a"b')
-    (['s1', 'a "b", c'], ['s1', '5"'], None, None)
-    """
-
-    def __init__(self, divider: str) -> None:
-        self._line: str | None = None
-        self._reader = csv.reader(self, delimiter=divider, strict=True)
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line, self._line = self._line, None
-        if line is None:
-            raise StopIteration
-        return line
-
-    def of(self, line: str) -> list[str] | None:
-        """Give the cells of a line, None where a quote has no end, an end before the cell's, or a cell is huge."""
-        stand_in = ""
-        if "\r" in line:  # which a reader takes for the end of the line
-            stand_in = next((c for c in map(chr, range(0xE000, 0xF900)) if c not in line), "\r")
-            line = line.replace("\r", stand_in)
-        self._line = line
-        try:
-            cells = next(self._reader)
-        except csv.Error:
-            return None
-        finally:
-            self._line = None
-        return [cell.replace(stand_in, "\r") for cell in cells] if stand_in else cells
+    end: int
 
 
 def find_header(lines: Sequence[str]) -> Header:
@@ -95,30 +58,49 @@ def find_header(lines: Sequence[str]) -> Header:
     Examples
     --------
     >>> find_header(["session_id;url;ts", "s1;/ad,7;2026-01-02"])
-    Header(divider=';', names=['session_id', 'url', 'ts'], line=1)
+    Header(divider=';', names=['session_id', 'url', 'ts'], line=1, end=1)
     >>> find_header(["Click report", "January 2, 2026", "", "session_id,url,ts", "s1,/ad,1"]).line
     4
     """
     start = next((i for i, line in enumerate(lines) if line.strip()), None)
     if start is None:
-        return Header(",", [], 0)
+        return Header(",", [], 0, 0)
     if said := _SEP.fullmatch(lines[start].strip(" \ufeff")):
         dividers, start = said[1], start + 1
     else:
         dividers = _DIVIDERS
-    tables = {divider: [Cells(divider).of(line) or [] for line in lines[start:]] for divider in dividers}
-    divider = max(tables, key=lambda divider: _fit(tables[divider]))
-    rows = [[cell.strip() for cell in row] for row in tables[divider]]
+    tables = {divider: _sample(lines[start:], divider) for divider in dividers}
+    divider = max(tables, key=lambda divider: _fit([row for _, row in tables[divider]]))
+    ends, rows = zip(*tables[divider], strict=True) if tables[divider] else ((), ())
     if not rows:
-        return Header(divider, [], 0)
+        return Header(divider, [], 0, 0)
     first = _first_header(rows)
-    return Header(divider, rows[first], start + first + 1)
+    line = start + (ends[first - 1] if first else 0) + 1
+    return Header(divider, list(rows[first]), line, start + ends[first])
 
 
-def _fit(rows: Sequence[Sequence[str]]) -> tuple[int, int]:
-    """Say how well a divider fits: how many lines have as many cells as most, and how many that are."""
-    cells, lines = _usual(rows)
-    return (lines, cells) if cells > 1 else (0, cells)
+def _sample(lines: Sequence[str], divider: str) -> list[tuple[int, list[str]]]:
+    """Give the rows of some lines, and the line behind each."""
+    cells = Cells(divider)
+    rows = []
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        row = cells.of(cells.without_blanks(line) or line)
+        end = at + 1
+        if row is None and cells.is_open(line):
+            closing = next((i for i in range(end, len(lines)) if lines[i].count('"') % 2), None)
+            if closing is not None and (row := cells.of_whole("\n".join(lines[at : closing + 1]))):
+                end = closing + 1
+        rows.append((end, [" ".join(cell.strip().split("\n")) for cell in row or []]))
+        at = end
+    return rows
+
+
+def _fit(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
+    """Say how well a divider fits: what share of the rows has as many cells as most, and how many these are."""
+    cells, fitting = _usual(rows)
+    return (fitting / len(rows) if rows and cells > 1 else 0, cells)
 
 
 def _usual(rows: Sequence[Sequence[str]]) -> tuple[int, int]:
@@ -129,9 +111,11 @@ def _usual(rows: Sequence[Sequence[str]]) -> tuple[int, int]:
 def _first_header(rows: Sequence[Sequence[str]]) -> int:
     first = next((i for i, row in enumerate(rows) if any(row)), 0)
     usual, _ = _usual(rows)
+    if len(rows[first]) == usual and _filled(rows[first]) * 2 > usual:
+        return first
     for i, row in enumerate(rows[first : first + _TITLE_LINES], first):
-        named = i == first or not any(_VALUE.fullmatch(cell) for cell in row)
-        if named and len(row) == usual and _filled(row) * 2 > usual:
+        fuller = _filled(row) > _filled(rows[first]) and _filled(row) * 2 > usual
+        if fuller and len(row) == usual and not any(_VALUE.fullmatch(cell) for cell in row):
             return i
     return first
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
 from itertools import chain, count, islice
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from workbench.clicks.csv_header import HEAD_LINES, Cells, Header, find_header
+from workbench.clicks.csv_cells import Cells, unescaped
+from workbench.clicks.csv_header import HEAD_LINES, Header, find_header
 from workbench.clicks.decoding import LONGEST_LINE, TOO_LONG
 from workbench.clicks.record import LONGEST_TEXT
 from workbench.clicks.rows import CHUNK_ROWS, Choose, Rows
@@ -37,7 +37,6 @@ STRAY_QUOTE: Final = "a quote inside a quoted cell that is not doubled"
 _BACKSLASHES: Final = "rows whose quotes are escaped by backslashes"
 _BLANKS: Final = "rows with blanks before quotes"
 _AHEAD: Final = 64
-_ESCAPED = re.compile(r'\\(["\\])')
 _BEGINS_TOTAL = re.compile('"?(?:grand )?total', re.IGNORECASE)
 _TOTAL = re.compile(r"(?:grand )?totals?\s*(?:[:–-].*)?", re.IGNORECASE | re.DOTALL)
 _FIGURE = re.compile(r"\s*(?:[^\w\s]{0,3}\s*[\d.,' ]+\s*(?:%|\w{3})?|-{1,2}|)\s*")
@@ -71,17 +70,18 @@ def csv_rows(lines: Iterator[str], name: str, choose: Choose) -> Iterator[Rows]:
     for column in wanted:
         if header.names.count(column) > 1:
             raise ClickError(f"{name} has the column {column!r} more than once, and it is needed; rename one")
-    above = head[: header.line]
-    yield _above(above, wanted)
-    reader = _Reader(chain(head[header.line :], lines), header, above[-1] if above else None)
-    first = header.line + 1
+    yield _above(head[: header.end], header, wanted)
+    header_line = head[header.line - 1] if header.line and header.line == header.end else None
+    reader = _Reader(chain(head[header.end :], lines), header, header_line)
+    first = header.end + 1
     for block in reader.blocks():
         yield reader.rows(block, first, wanted)
         first += len(block)
 
 
-def _above(lines: list[str], wanted: Sequence[str]) -> Rows:
-    aside = [TITLE] * (len(lines) - 1) + [HEADER] * (len(lines) > 0)
+def _above(lines: list[str], header: Header, wanted: Sequence[str]) -> Rows:
+    before = max(0, header.line - 1)
+    aside = [TITLE] * before + [HEADER] * (header.line > 0) + [CONTINUATION] * (header.end - header.line)
     return _rows(lines, [None] * len(lines), {}, dict(enumerate(aside)), 1, dict.fromkeys(wanted))
 
 
@@ -124,12 +124,6 @@ class _Reader:
         self._divider, self._names, self._width = header.divider, header.names, len(header.names)
         self._header_line = header_line
         self._cells = Cells(header.divider)
-        self._whole, self._opened = _patterns(header.divider)
-        self._variants = (
-            (f'{header.divider} "', partial(re.compile(rf"(?<={re.escape(header.divider)}) +(?=\")").sub, ""), _BLANKS),
-            ("", str, ""),
-            ("\\", partial(_ESCAPED.sub, _unescaped), _BACKSLASHES),
-        )
 
     def blocks(self) -> Iterator[list[str]]:
         """Yield the lines, in blocks."""
@@ -164,20 +158,23 @@ class _Reader:
 
     def _row(self, line: str) -> tuple[list[str] | None, str]:
         """Give the cells of a line that is a row, and what had to be done to it."""
-        for sign, plain, note in self._variants:
-            if sign not in line:
-                continue
-            text = plain(line)
-            if note == _BLANKS and not self._whole.fullmatch(text):
-                continue
+        for text, note in self._written(line):
             cells = self._cells.of(text)
-            if cells is not None and len(cells) == self._width:
+            if cells and len(cells) == self._width:
                 return cells, note
         return None, ""
 
+    def _written(self, line: str) -> Iterator[tuple[str, str]]:
+        bare = self._cells.without_blanks(line)
+        if bare is not None:
+            yield bare, _BLANKS
+        yield line, ""
+        if "\\" in line:
+            yield unescaped(line), _BACKSLASHES
+
     def _over_lines(self, block: list[str], i: int) -> tuple[list[str] | None, int]:
         """Give the cells of a row that begins in a line and ends in a later one, and the line behind it."""
-        for _, plain, _ in self._variants[1:]:
+        for plain in (str, unescaped):
             found = self._joined(block, i, plain)
             if found is not None:
                 cells, until = found
@@ -192,7 +189,7 @@ class _Reader:
         # A line with an odd number of quotes ends the row, or the search. As only such lines begin one, each line is
         # looked at once by one search, however many quotes stand open.
         parts = [plain(block[i])]
-        if not self._opened.fullmatch(parts[0]):
+        if not self._cells.is_open(parts[0]):
             return None
         size = 0
         for j in count(i + 1):
@@ -208,7 +205,7 @@ class _Reader:
                     return None
                 continue
             text = "\n".join(parts)
-            cells = self._cells.of(text) if self._whole.fullmatch(text) else None
+            cells = self._cells.of_whole(text)
             if cells is None or len(cells) != self._width or len(max(cells, key=len)) > LONGEST_TEXT:
                 return None
             if block[i].count(self._divider) == line.count(self._divider) == self._width - 1:
@@ -227,13 +224,13 @@ class _Reader:
     def _is_row(self, line: str) -> bool:
         if '"' not in line:
             return line.count(self._divider) == self._width - 1
-        cells = self._cells.of(line) if self._whole.fullmatch(line) else None
+        cells = self._cells.of_whole(line)
         return cells is not None and len(cells) == self._width
 
     def _problem(self, line: str) -> str:
         if not line.strip():
             return "empty line"
-        if self._opened.fullmatch(line):
+        if self._cells.is_open(line):
             return OPEN_QUOTE
         cells = self._cells.of(line)
         if cells is None:
@@ -259,16 +256,3 @@ class _Reader:
             problem.pop(i, None)
             if aside[i] != CONTINUATION:
                 rows[i] = None
-
-
-def _unescaped(escaped: re.Match[str]) -> str:
-    return '""' if escaped[1] == '"' else "\\"
-
-
-@lru_cache(maxsize=16)
-def _patterns(divider: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Give what a row is like whose quotes are all in their places, and one whose last cell is open. None goes back."""
-    sign = re.escape(divider)
-    inside = '[^"]*+(?:""[^"]*+)*+'
-    cell = f'(?:"{inside}"|[^"{sign}]*+)'
-    return re.compile(f"{cell}(?:{sign}{cell})*+"), re.compile(f'(?:{cell}{sign})*+"{inside}')

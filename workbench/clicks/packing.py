@@ -242,9 +242,8 @@ class _Members:
         if one is not None:
             self._end("was cut, or is still being written")
         if zeros:
-            self._notes.append(
-                f"{self._name}: {zeros:,} zero bytes after the end of the {self._packing} data, passed over"
-            )
+            what = f"{zeros:,} zero bytes after the end of the {self._packing} data"
+            self._notes.append(f"{self._name}: {what} are passed over")
 
     def _next(self) -> bytes:
         if self._waiting:

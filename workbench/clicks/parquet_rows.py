@@ -29,7 +29,7 @@ _UUID_BYTES: Final = 16
 _AS_THEY_ARE: Final = (
     pa.types.is_timestamp, pa.types.is_floating, pa.types.is_integer, pa.types.is_string, pa.types.is_large_string,
 )  # fmt: skip
-_BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError)
+_BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ def parquet_rows(data: IO[bytes], name: str, choose: Choose) -> Iterator[Rows]:
     Yields
     ------
     Rows
-        At most `CHUNK_ROWS` rows. Times keep their type and their zone, or have none; whole numbers in a column of
+        At most `CHUNK_ROWS` rows. Times that have a zone are in UTC, others have none; whole numbers in a column of
         floating-point ones, which a missing value makes of ids, are whole; UUIDs, dates and other bytes are text.
 
     Raises
     ------
     ClickError
-        The file is damaged, or `choose` raises one.
+        The file is damaged, a wanted column is there twice, or `choose` raises one.
     """
     try:
         file = _opened(data)
@@ -82,7 +82,7 @@ def parquet_rows(data: IO[bytes], name: str, choose: Choose) -> Iterator[Rows]:
         raise _broken(name, error) from error
     wanted = list(choose(names))
     try:
-        yield from _read(file, wanted)
+        yield from _read(file, wanted, name)
     except ClickError:
         raise
     except _BROKEN as error:
@@ -101,8 +101,8 @@ def _names(file: pq.ParquetFile) -> list[str]:
     schema = file.schema_arrow
     nested = [field.name for field in schema if pa.types.is_nested(field.type)]
     inside: dict[str, list[str]] = {}
-    if nested and file.metadata.num_rows:
-        first = next(file.iter_batches(_NAMED_FULLY, columns=nested))
+    first = next(file.iter_batches(_NAMED_FULLY, columns=nested), None) if nested else None
+    if first is not None:
         for root in nested:
             values = _python(first.column(root))
             found = (path for value in values if value is not None for path in names_of({root: value}))
@@ -110,9 +110,12 @@ def _names(file: pq.ParquetFile) -> list[str]:
     return [path for field in schema for path in inside.get(field.name, [field.name])]
 
 
-def _read(file: pq.ParquetFile, wanted: Sequence[str]) -> Iterator[Rows]:
+def _read(file: pq.ParquetFile, wanted: Sequence[str], name: str) -> Iterator[Rows]:
     columns = [_column(path, file.schema_arrow.names) for path in wanted]
     roots = list(dict.fromkeys(column.root for column in columns if column.root))
+    for root in roots:
+        if file.schema_arrow.names.count(root) > 1:
+            raise ClickError(f"{name} has the column {root!r} more than once, and it is needed; rename one")
     doubtful = [root for root in roots if _is_number(file.schema_arrow.field(root).type)]
     whole = {root for root in doubtful if _is_whole(file, root)}
     in_utc = _written_in_utc(file, roots)
@@ -177,7 +180,7 @@ def _flat(array: pa.Array, whole: bool, in_utc: bool) -> pd.Series[Any]:
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     kind = array.type
-    if in_utc and pa.types.is_timestamp(kind) and kind.tz is None:
+    if pa.types.is_timestamp(kind) and (in_utc or kind.tz is not None):
         array = array.cast(pa.timestamp(kind.unit, "UTC"))
     if whole:
         return _objects([None if value is None or value != value else int(value) for value in array.to_pylist()])
