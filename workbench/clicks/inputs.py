@@ -5,16 +5,14 @@ from __future__ import annotations
 import glob
 import os
 import re
-import sys
 import zipfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import IO, Final
+from typing import Final
 
-from workbench.clicks.packing import Unpacked, unpacked
+from workbench.clicks.input_names import named_apart, without_copies
+from workbench.clicks.one_input import Input, unreadable
 from workbench.clicks.partitions import partition_of
 from workbench.errors import ClickError
 from workbench.text import quote
@@ -26,57 +24,8 @@ Source = str | Path | Sequence[str | Path]
 
 STDIN: Final = "-"
 
-_PACKED = re.compile(r"\.(?:gz|bz2|xz|zst|zstd)$", re.IGNORECASE)
 _PASSED_OVER = re.compile(r"[._]|.*\.crc$|Thumbs\.db$")
 _TABLES: Final = {"_delta_log": "Delta", "metadata": "Iceberg"}
-
-
-@dataclass(frozen=True)
-class Input:
-    """One input: a file, a member of a zip archive, or stdin.
-
-    Attributes
-    ----------
-    name : str
-        What messages and made ids call it; no other input of the same run has this name.
-    path : Path or None
-        Where it is; None for stdin.
-    size : int
-        Bytes as they are stored; 0 where that is not known.
-    member : str
-        The member of a zip archive; "" for what is none.
-    named : bool
-        Whether the user named it, rather than a folder or a pattern that it is in.
-    partition : dict
-        Column → value, of the folders of a partitioned table, as in ``dt=2026-01-02/``; None for no value.
-    """
-
-    name: str
-    path: Path | None
-    size: int
-    member: str = ""
-    named: bool = True
-    partition: dict[str, str | None] = field(default_factory=dict)
-
-    @contextmanager
-    def open(self) -> Iterator[tuple[Unpacked, Callable[[], int]]]:
-        """Open it: what it holds, unpacked, and how many of its stored bytes are read by now.
-
-        Raises
-        ------
-        ClickError
-            It cannot be opened or read, or nothing of it can be unpacked.
-        """
-        try:
-            with nullcontext(sys.stdin.buffer) if self.path is None else self.path.open("rb") as raw:
-                found = unpacked(raw, self.name, self.member)
-                try:
-                    yield found, lambda: _position(raw, self.size)
-                finally:
-                    if found.data is not raw:
-                        found.data.close()
-        except OSError as error:
-            raise _unreadable(self.name, error) from error
 
 
 def inputs_of(source: Source) -> tuple[list[Input], list[str]]:
@@ -112,7 +61,7 @@ def inputs_of(source: Source) -> tuple[list[Input], list[str]]:
             found.extend(_members(each, notes))
     if not found:
         raise ClickError(f"nothing to read in {quote(source)}: name a file of clicks")
-    return _with_names_of_their_own(found, notes), notes
+    return named_apart(without_copies(found, notes)), notes
 
 
 def _expanded(one: str, notes: list[str]) -> Iterator[Input]:
@@ -172,7 +121,7 @@ def _file(path: Path, named: bool) -> Input:
     try:
         size = path.stat().st_size
     except (OSError, ValueError) as error:
-        raise _unreadable(str(path), error) from error
+        raise unreadable(str(path), error) from error
     return Input(path.name, path, size, named=named)
 
 
@@ -191,7 +140,7 @@ def _members(one: Input, notes: list[str]) -> Iterator[Input]:
         fix = "get it whole, or mend it with zip -FF"
         raise ClickError(f"cannot read {one.path} as a zip archive: {error}; {fix}") from error
     except (OSError, ValueError, NotImplementedError) as error:
-        raise _unreadable(str(one.path), error) from error
+        raise unreadable(str(one.path), error) from error
     names = {info.filename for info in infos}
     if "[Content_Types].xml" in names or {"mimetype", "content.xml"} <= names:
         raise ClickError(f"cannot read {one.path}: it is a workbook of a spreadsheet; save the sheet as CSV (UTF-8)")
@@ -216,55 +165,16 @@ def _hidden(path: PurePath) -> bool:
     return any(_PASSED_OVER.match(part) for part in path.parts)
 
 
-def _with_names_of_their_own(found: list[Input], notes: list[str]) -> list[Input]:
-    """Name each by the end of its path, by as much of it as no other has."""
-    paths = [_parts(one) for one in found]
-    bare = [_bare(parts) for parts in paths]
-    times = Counter(bare)
-    for same in (name for name, count in times.items() if count > 1):
-        alike = [parts[-1] for parts, other in zip(paths, bare, strict=True) if other == same]
-        notes.append(f"{' and '.join(alike)} are called the same but for how they are packed; all of them are read")
-    # How a file is packed says nothing of it, unless it is all that tells two of them apart.
-    paths = [parts if times[name] > 1 else name for parts, name in zip(paths, bare, strict=True)]
-    names = [parts[-1] for parts in paths]
-    for depth in range(2, max(map(len, paths)) + 1):
-        taken = Counter(names)
-        names = [
-            "/".join(parts[-depth:]) if taken[name] > 1 else name for name, parts in zip(names, paths, strict=True)
-        ]
-    return [replace(one, name=name) for one, name in zip(found, names, strict=True)]
-
-
-def _bare(parts: tuple[str, ...]) -> tuple[str, ...]:
-    return (*parts[:-1], _PACKED.sub("", parts[-1]))
-
-
-def _parts(one: Input) -> tuple[str, ...]:
-    if one.path is None:
-        return (one.name,)
-    inside = PurePath(one.member).parts if one.member else ()
-    return (*one.path.absolute().parts, *inside)
-
-
 def _identity(one: Input) -> tuple[int, int]:
     if one.path is None:
         return (-1, -1)
     try:
         about = one.path.stat()
     except OSError as error:
-        raise _unreadable(str(one.path), error) from error
+        raise unreadable(str(one.path), error) from error
     return (about.st_dev, about.st_ino)
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
     """Sort numbers in names as numbers."""
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.split(r"([0-9]+)", name)]
-
-
-def _position(raw: IO[bytes], size: int) -> int:
-    return min(raw.tell(), size) if size and raw.seekable() else 0
-
-
-def _unreadable(name: str, error: Exception) -> ClickError:
-    problem = getattr(error, "strerror", None) or error
-    return ClickError(f"cannot read {name}: {problem}; check the path and that the file is whole")

@@ -32,19 +32,37 @@ def held(one: Input) -> str:
         return unpacked.data.read().decode()
 
 
-def test_rotated_logs_are_read_whatever_packs_them() -> None:
+@pytest.mark.parametrize("suffix", ["", ".bz2", ".xz", ".zst"])
+def test_rotated_logs_are_read_whatever_packs_them(suffix: str) -> None:
     folder = FIELD / "26-rotated"
     lines = {}
-    for one in inputs_of(folder)[0]:
+    for one in inputs_of([folder / f"access.log.1{suffix}", folder / "access.zip", folder / "multi.log.gz"])[0]:
         with one.open() as (unpacked, tell):
             lines[one.name] = list(Text(unpacked.data, unpacked.head).lines())
             assert tell() == one.size
-    first = [f"access.log.1{suffix}" for suffix in ("", ".bz2", ".xz", ".zst")]
-    assert list(lines) == [*first, "access.log.2", "access.log", "multi.log"]
-    assert {tuple(lines[name]) for name in first} == {tuple(lines["access.log"])}
-    assert [len(lines[name]) for name in ("access.log", "access.log.2", "multi.log")] == [4, 2, 6]
-    [note] = inputs_of(folder)[1]
-    assert note.startswith("access.log.1 and access.log.1.bz2 and ")
+    assert lines["access.log.1"] == lines["access.log"]
+    assert {name: len(held) for name, held in lines.items()} == {"access.log.1": 4, "access.log": 4, "multi.log": 6}
+
+
+def test_a_log_that_lies_there_packed_and_unpacked_is_read_once_and_told() -> None:
+    found, notes = inputs_of(FIELD / "26-rotated")
+    assert [one.name for one in found] == ["access.log.1", "access.log.2", "access.log", "multi.log"]
+    assert notes == [
+        f"access.log.1{suffix} holds nothing that access.log.1 does not hold; it is passed over"
+        for suffix in (".bz2", ".xz", ".zst")
+    ]
+
+
+def test_of_two_of_a_name_the_longer_is_read_and_both_where_they_differ(tmp_path: Path) -> None:
+    made(tmp_path, "a.log", "b.log")
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(b"a.log and more"))
+    (tmp_path / "b.log.gz").write_bytes(gzip.compress(b"else"))
+    found, notes = inputs_of(tmp_path)
+    assert {one.name: held(one) for one in found} == {"a.log": "a.log and more", "b.log": "b.log", "b.log.gz": "else"}
+    assert notes == [
+        "a.log holds nothing that a.log.gz does not hold; it is passed over",
+        "b.log and b.log.gz are called the same but hold other lines; both are read",
+    ]
 
 
 def test_patterns_and_folders_are_in_natural_order(tmp_path: Path) -> None:
@@ -93,8 +111,8 @@ def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
 
 
 def test_inputs_of_one_name_have_names_of_their_own(tmp_path: Path) -> None:
-    made(tmp_path, "w1/x/a.log", "w2/x/a.log.gz", "w2/y/a.log", "b.log", "b.log.gz")
-    assert names(tmp_path) == ["b.log", "b.log.gz", "w1/x/a.log", "w2/x/a.log", "y/a.log"]
+    made(tmp_path, "w1/x/a.log", "w2/x/a.log.gz", "w2/y/a.log", "b.log")
+    assert names(tmp_path) == ["b.log", "w1/x/a.log", "w2/x/a.log", "y/a.log"]
 
 
 def test_the_members_of_a_zip_archive_are_inputs(tmp_path: Path) -> None:
