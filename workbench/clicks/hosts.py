@@ -11,12 +11,12 @@ import pandas as pd
 from workbench.errors import ClickError
 from workbench.text import quote
 
-__all__ = ["NOBODY", "NOT_PUBLIC", "Client", "host", "hosts", "is_address"]
+__all__ = ["NOBODY", "NOT_PUBLIC", "Client", "client_of", "host", "hosts", "is_address"]
 
 Client = Literal["public", "first", "last"] | int
 """Which entry of a list is the visitor's; an int is how many trusted proxies to skip from the right."""
 
-NOBODY: Final = frozenset({"unknown", "null", "none", "nil", "undefined", "nan", "n-a", "0.0.0.0", "::"})
+NOBODY: Final = frozenset({"unknown", "unix", "null", "none", "nil", "undefined", "nan", "n-a", "0.0.0.0", "::"})
 """Entries that would pass for hosts and are nobody's, in lower case."""
 
 NOT_PUBLIC: Final = (
@@ -85,7 +85,7 @@ def hosts(raw: pd.Series[Any], client: Client = "public") -> pd.Series[Any]:
         raise ClickError(f"the client of a list of addresses is {wanted}: got {quote(client)}")
     # By a dict of Python's: pandas hashes a text up to its first NUL only.
     values = raw.astype(object).to_list()
-    found = {text: _client(text, client) for text in {value for value in values if isinstance(value, str)}}
+    found = {text: client_of(text, client) for text in {value for value in values if isinstance(value, str)}}
     return pd.Series([found[v] if isinstance(v, str) else None for v in values], index=raw.index, dtype=object)
 
 
@@ -120,7 +120,12 @@ def is_address(name: str) -> bool:
     return _address(name) is not None
 
 
-def _client(text: str, client: Client) -> str | None:
+def client_of(text: str, client: Client = "public") -> str | None:
+    """The visitor's host in one text: all of the rule of `hosts`.
+
+    >>> client_of("203.0.113.9, 10.0.0.1"), client_of("-")
+    ('203.0.113.9', None)
+    """
     entries = [name for entry in _BETWEEN.split(text.translate(_QUOTES)) if (name := host(entry)) is not None]
     if len(entries) < 2:
         return entries[0] if entries else None

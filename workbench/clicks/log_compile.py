@@ -49,10 +49,11 @@ _PIECE = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _HOST_AND_URL = "host and url"
 _ADDRESSES = r"(?:\"[^\"]*+\"|[^\s,\"]++(?:, ?[^\s,\"]++)*+)"
 _NO_ADDRESS = r"(?![0-9]{1,3}+(?:\.[0-9]{1,3}+){3}|[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*+ )"
-_BEFORE_BRACKET = r"(?:[^ ]++| (?!\[[^\[\]]*+(?:\]|\Z)))*+"  # user names may have blanks and brackets
+_BEFORE_BRACKET = r"(?:[^ \t]++|[ \t](?![ \t]{0,8}+\[[^\[\]]*+(?:\]|\Z)))*+"  # user names may have blanks and brackets
 _LIST = r"[^\s,\"]*+(?:(?:, ?| : )[^\s,\"]++)*+"  # of several servers that were asked
-_EXTRA = r"(?: [^\s\"]++)*+"
-_TAIL = r"(?: (?:[^\s\"]*+\"(?:[^\"\\]++|\\.|\"(?! |\Z))*+\"|[^\s\"]++))*+ *+"
+_BLANKS = r"[ \t]++"
+_EXTRA = rf"(?:{_BLANKS}[^\s\"]++(?=[ \t]|\Z))*+"
+_TAIL = rf"(?:{_BLANKS}(?:[^\s\"]*+\"(?:[^\"\\]++|\\.|\"(?![ \t]|\Z))*+\"|[^\s\"]++))*+[ \t]*+"
 _TIME = (
     r"(?:[0-9]{1,2}/[A-Za-z]{3}/[0-9]{4}[: ][0-9:.,]++(?: [+-][0-9:]++)?+"
     r"|[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ][0-9:.,]++(?:Z| ?[+-][0-9:]++)?+|[0-9]++(?:\.[0-9]++)?+)"
@@ -60,7 +61,13 @@ _TIME = (
 
 
 def compiled(
-    format: str, *, name: str = "custom", docs: str = "", loose: bool = False, json: str | None = None
+    format: str,
+    *,
+    name: str = "custom",
+    docs: str = "",
+    loose: bool = False,
+    needs: tuple[str, ...] = (),
+    json: str | None = None,
 ) -> LogFormat:
     r"""Compile a format string.
 
@@ -72,6 +79,8 @@ def compiled(
         What the format is called, and where it is described.
     loose
         What comes after the size may be missing, and more may stand between or behind.
+    needs
+        Columns that must hold a host in some line, for lines to be taken for this format.
     json
         The preset to take where the lines are JSON.
 
@@ -101,7 +110,7 @@ def compiled(
             raise ClickError(f"nothing divides {first} and {second} in the log format {quote(format)}; {told}")
     parts, columns = _parts(tokens, loose)
     stages = [
-        "".join(part for part, _, _ in parts[: n + 1]) + f"(?={re.escape(after)})"
+        "".join(part for part, _, _ in parts[: n + 1]) + f"(?={_literal(after, loose)})"
         for n, (_, _, after) in enumerate(parts)
     ]
     whole = "".join(part for part, _, _ in parts)
@@ -112,8 +121,9 @@ def compiled(
         format=text,
         columns=tuple(columns),
         stages=(*stages, whole + (rf"{_TAIL}\Z" if loose else r" *+\Z")),
-        labels=(*(label for _, label, _ in parts), "end"),
+        labels=(*(label.lstrip("_") for _, label, _ in parts), "end"),
         unit=_unit(text),
+        needs=needs,
         json=json,
     )
 
@@ -130,20 +140,25 @@ def _parts(tokens: list[tuple[bool, str]], loose: bool) -> tuple[list[tuple[str,
             continue
         after = "" if at + 1 == len(tokens) else tokens[at + 1][1]
         quoted = before.endswith('"') and after.startswith('"')
-        text = re.escape(before) + _group(token, before, after, loose, columns)
+        text = _literal(before, loose) + _group(token, before, after, loose, columns)
         closing = '"' if quoted else "]" if before.endswith("[") and after.startswith("]") else ""
         if closing:
             text += re.escape(closing)
             after = after[1:]
             tokens[at + 1] = (False, after)
         if past_size:
-            text = f"(?:{_EXTRA}{text})?+"
+            extra = _EXTRA if quoted else ""
+            text = f"(?:{extra}{text})?+"
         parts.append((text, token, "" if past_size else after))
         past_size = past_size or (loose and token == "size")
         before = ""
     text, name, _ = parts.pop()
-    parts.append((text + re.escape(before), name, ""))
+    parts.append((text + _literal(before, loose), name, ""))
     return parts, columns
+
+
+def _literal(text: str, loose: bool) -> str:
+    return re.escape(text).replace(r"\ ", _BLANKS) if loose else re.escape(text)
 
 
 def _joined(tokens: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
@@ -160,7 +175,7 @@ def _joined(tokens: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
 
 def _group(name: str, before: str, after: str, loose: bool, columns: list[str]) -> str:
     pattern = _pattern(name, before, after, loose)
-    if name in columns or name in ("ident", "size", "protocol"):
+    if name in columns or name in ("ident", "size", "protocol") or name.startswith("_"):
         return f"(?:{pattern})"
     if name == _HOST_AND_URL:
         columns += ["host", "url"]
@@ -171,7 +186,7 @@ def _group(name: str, before: str, after: str, loose: bool, columns: list[str]) 
 
 def _pattern(name: str, before: str, after: str, loose: bool) -> str:
     if before.endswith('"') and after.startswith('"'):
-        follows = r" |\Z" if loose else re.escape(after[1:]) or r"\Z"
+        follows = r"[ \t]|\Z" if loose else re.escape(after[1:]) or r"\Z"
         return rf'[^"\\]*+(?:(?:\\.|"(?!{follows}))[^"\\]*+)*+'
     if before.endswith("[") and after.startswith("]"):
         return r"[^\]]*+"

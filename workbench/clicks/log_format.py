@@ -37,7 +37,8 @@ class LogFormat:
     paths : mapping
         Of JSON, field → its paths, of which the first that is there counts.
     needs, unless : tuple of str
-        Of JSON, paths of which one must be there, and of which none may be, for lines to be taken for it.
+        What lines must have, or may not have, to be taken for it: of JSON, paths of which one must be there and none
+        may be; of text, columns of which each must hold a host in some line.
     unit : str or None
         What a time counts that is a number; None leaves that to the column.
     json : str or None

@@ -13,7 +13,17 @@ from workbench.clicks.log_format import LogFormat
 from workbench.clicks.log_times import NOT_A_TIME, log_times
 from workbench.clicks.paths import lookup
 
-__all__ = ["ABSOLUTE", "LOWER_CASE", "NOT_HTTP", "NO_LINE", "NO_REQUEST", "Cells", "finished", "read_lines"]
+__all__ = [
+    "ABSOLUTE",
+    "LOWER_CASE",
+    "NOT_HTTP",
+    "NO_LINE",
+    "NO_REQUEST",
+    "Cells",
+    "finished",
+    "read_lines",
+    "read_record",
+]
 
 NO_LINE: Final = "not a line of the format"
 NO_REQUEST: Final = "no request"
@@ -119,6 +129,9 @@ def _requests(request: Texts, method: Texts, url: Texts, problem: list[str]) -> 
             if not problem[i] and targets[i] is None:
                 problem[i] = NO_REQUEST
             continue
+        if text[:1] == "/" and targets[i] is None:  # some name the target alone so
+            targets[i] = text
+            continue
         first, _, rest = text.partition(" ")
         target, version, _ = rest.rpartition(" HTTP/")
         target = (target if version else rest).strip()
@@ -170,7 +183,7 @@ def _json(lines: Sequence[str], format: LogFormat) -> Cells:
     raw: dict[str, Texts] = {name: [] for name in names}
     problem = []
     for line in lines:
-        record, wrong = _record(line) if line.strip() else ({}, "empty line")
+        record, wrong = read_record(line, format) if line.strip() else ({}, "empty line")
         found = [_first(record, paths) for paths in format.paths.values()]
         for name, value in zip(names, found, strict=True):
             raw[name].append(value)
@@ -180,7 +193,11 @@ def _json(lines: Sequence[str], format: LogFormat) -> Cells:
     return Cells(raw, problem)
 
 
-def _record(line: str) -> tuple[dict[str, Any], str]:
+def read_record(line: str, format: LogFormat) -> tuple[dict[str, Any], str]:
+    """A line of JSON, or of labels and values, as names and values, and "" or what is wrong with it."""
+    if format.name == "ltsv":
+        labelled = [part.split(":", 1) for part in line.split("\t")]
+        return {part[0]: part[1] for part in labelled if len(part) > 1}, ""
     try:
         record = json.loads(line, parse_float=str)  # as it stands: a float would round the microseconds of a time
     except (ValueError, RecursionError):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import json
 import tomllib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
-
-from workbench.clicks.hosts import host, hosts, is_address
+from workbench.clicks.hosts import client_of, host, is_address
 from workbench.clicks.log_compile import compiled
 from workbench.clicks.log_format import LogFormat
-from workbench.clicks.log_lines import NO_REQUEST, NOT_HTTP, Cells, finished, read_lines
+from workbench.clicks.log_lines import NO_REQUEST, NOT_HTTP, Cells, finished, read_lines, read_record
 from workbench.clicks.log_w3c import FIELDS
 from workbench.clicks.log_wraps import unwrap, wrap_of
 from workbench.clicks.paths import lookup
@@ -24,7 +21,7 @@ from workbench.text import quote
 
 __all__ = ["NAMES", "SAMPLE", "find", "fits", "guess", "nearest", "sample"]
 
-SAMPLE: Final = 200
+SAMPLE: Final = 100
 """Lines that a format is told from."""
 
 _FILE = Path(__file__).parent / "data" / "log-formats.toml"
@@ -54,7 +51,8 @@ def _presets() -> dict[str, LogFormat]:
             found[name] = LogFormat(name, "w3c", docs, preset["fields"])
         else:
             loose = preset.get("loose", False)
-            found[name] = compiled(preset["format"], name=name, docs=docs, loose=loose, json=preset.get("json"))
+            needs, sibling = tuple(preset.get("needs", ())), preset.get("json")
+            found[name] = compiled(preset["format"], name=name, docs=docs, loose=loose, needs=needs, json=sibling)
     return found
 
 
@@ -142,7 +140,8 @@ def nearest(line: str) -> tuple[LogFormat, str] | None:
     >>> found[0].name, found[1]
     ('common', 'time')
     """
-    reached = {name: preset.reach(line) for name, preset in _presets().items() if preset.kind == "text"}
+    texts = {name: preset for name, preset in _presets().items() if preset.kind == "text" and not preset.needs}
+    reached = {name: preset.reach(line) for name, preset in texts.items()}
     best = max(reached, key=lambda name: reached[name][0])
     labels = _presets()[best].labels[: reached[best][1]]
     return (_presets()[best], labels[-1]) if "time" in labels else None
@@ -174,15 +173,17 @@ def fits(lines: Sequence[str], preset: LogFormat) -> tuple[int, int]:
         return 0, 0
     raw = {name: list(column) for name, column in cells.raw.items()}
     read = finished(Cells(cells.raw, list(cells.problem)), preset.unit)
-    who = hosts(pd.Series(read["ip"], dtype=object)).to_list()
+    who = [client_of(text or "-") for text in read["ip"]]
     fit = filled = 0
+    held = set()
     for i, problem in enumerate(cells.problem):
         if problem in _FIT and read["ts"][i] is not None and who[i] is not None:
             row = {name: column[i] for name, column in raw.items() if column[i] is not None}
             if _likely(row, preset) and (preset.kind == "text" or _is_log(lines[i], preset)):
                 fit += 1
                 filled += len(row)
-    return fit, filled
+                held |= {name for name in preset.needs if client_of(row.get(name) or "-") is not None}
+    return (fit, filled) if preset.kind == "json" or held == {*preset.needs} else (0, 0)
 
 
 def _likely(row: dict[str, str | None], preset: LogFormat) -> bool:
@@ -192,8 +193,15 @@ def _likely(row: dict[str, str | None], preset: LogFormat) -> bool:
         return False
     if "port" in row and not (row["port"] or "").isdigit():
         return False
-    proxied = hosts(pd.Series([forwarded]))[0]
+    if any(_is_address(part) for part in (row.get("user") or "").split()):
+        return False
+    proxied = client_of(forwarded)
     return forwarded in ("-", "unknown") or (proxied is not None and is_address(proxied))
+
+
+def _is_address(text: str) -> bool:
+    name = host(text)
+    return name is not None and is_address(name)
 
 
 def _is_name(text: str) -> bool:
@@ -203,7 +211,7 @@ def _is_name(text: str) -> bool:
 
 
 def _is_log(line: str, preset: LogFormat) -> bool:
-    record = json.loads(line)
+    record, _ = read_record(line, preset)
     return any(lookup(record, path) is not None for path in preset.needs) and all(
         lookup(record, path) is None for path in preset.unless
     )

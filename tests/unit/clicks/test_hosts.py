@@ -52,6 +52,7 @@ def test_an_entry_has_one_normal_form(entry: str, normal: str) -> None:
         "",
         " , ",
         "unknown",
+        "unix:",
         "_hidden",
         "for=_SEVKISEK",
         "null",

@@ -88,6 +88,38 @@ LINES: dict[str, tuple[str, tuple[str, str, str | None, str, str | None]]] = {
         '"httpStatus":404}}',
         ("191.96.249.97", "2017-04-26T19:27:38Z", "GET", "/phpmyadmin/scripts/setup.php?id=7", None),
     ),
+    "nginx-forwarded-last": (
+        f'10.0.0.5 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/2" 200 6 "-" "{FIREFOX}" "a.example" "-" "192.0.2.7"',
+        ("192.0.2.7", "2026-01-02T03:04:05+00:00", "GET", "/ad", FIREFOX),
+    ),
+    "nginx-forwarded-bare": (
+        f'10.0.0.5 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/2" 200 6 "-" "{FIREFOX}" 192.0.2.7, 10.1.1.1',
+        ("192.0.2.7", "2026-01-02T03:04:05+00:00", "GET", "/ad", FIREFOX),
+    ),
+    "nginx-forwarded-brackets": (
+        f'10.0.0.5 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/2" 200 6 "-" "{FIREFOX}" [192.0.2.7, 10.1.1.1]',
+        ("192.0.2.7", "2026-01-02T03:04:05+00:00", "GET", "/ad", FIREFOX),
+    ),
+    "nginx-forwarded-named": (
+        f'10.0.0.5 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/2" 200 6 "-" "{FIREFOX}" rt=0.001 xff="192.0.2.7"',
+        ("192.0.2.7", "2026-01-02T03:04:05+00:00", "GET", "/ad", FIREFOX),
+    ),
+    "nginx-forwarded-first": (
+        f'10.0.0.5 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/2" 200 6 "192.0.2.7" "-" "{FIREFOX}"',
+        ("192.0.2.7", "2026-01-02T03:04:05+00:00", "GET", "/ad", FIREFOX),
+    ),
+    "no-size": (
+        f'192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/2" 200 "-" "{FIREFOX}"',
+        ("192.0.2.7", "2026-01-02T03:04:05+00:00", "GET", "/ad", FIREFOX),
+    ),
+    "squid": (
+        "1286536309.586    921 192.0.2.7 TCP_MISS/200 507 POST http://rcv.example/1.0/rest - DIRECT/10.0.0.1 text/html",
+        ("192.0.2.7", "2010-10-08T11:11:49.586000Z", "POST", "/1.0/rest", None),
+    ),
+    "ltsv": (
+        "time:02/Jan/2026:03:04:05 +0000\thost:192.0.2.7\treq:GET /ad?id=7 HTTP/1.1\tstatus:200\tua:curl/8.5.0",
+        ("192.0.2.7", "2026-01-02T03:04:05+00:00", "GET", "/ad?id=7", "curl/8.5.0"),
+    ),
     "ingress-nginx": (
         f'192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/1.1" 200 23 "-" "{FIREFOX}" 417 0.004 '
         "[default-shop-80] [] 10.244.0.7:8080, 10.244.0.8:8080 0, 23 0.001, 0.003 502, 200 8a1f0c",
@@ -251,6 +283,8 @@ def test_the_json_of_a_server_goes_by_the_servers_name_too() -> None:
     [
         "<190>Jan  2 03:04:05 web-1 nginx: {}",
         "Jan  2 03:04:05 web-1 nginx[123]: {}",
+        "<190>Jan  2 03:04:05 nginx: {}",
+        "\x1b[36mweb-1  |\x1b[0m {}",
         "2026-01-02T03:04:05.123456+01:00 web-1 nginx: {}",
         "<190>1 2026-01-02T03:04:05.123Z web-1 nginx 123 - - {}",
         "2026-01-02T03:04:05.123456789Z stdout F {}",
