@@ -36,6 +36,7 @@ OPEN_QUOTE: Final = "opening quote without an end"
 STRAY_QUOTE: Final = "a quote inside a quoted cell that is not doubled"
 _BACKSLASHES: Final = "rows whose quotes are escaped by backslashes"
 _BLANKS: Final = "rows with blanks before quotes"
+_EMPTY_CELLS: Final = "rows with empty cells behind the last column"
 _AHEAD: Final = 64
 _BEGINS_TOTAL = re.compile('"?(?:grand )?total', re.IGNORECASE)
 _TOTAL = re.compile(r"(?:grand )?totals?\s*(?:[:–-].*)?", re.IGNORECASE | re.DOTALL)
@@ -162,6 +163,8 @@ class _Reader:
             cells = self._cells.of(text)
             if cells and len(cells) == self._width:
                 return cells, note
+            if cells and len(cells) > self._width > 1 and not any(cells[self._width :]):
+                return cells[: self._width], note or _EMPTY_CELLS
         return None, ""
 
     def _written(self, line: str) -> Iterator[tuple[str, str]]:
@@ -243,7 +246,7 @@ class _Reader:
     ) -> None:
         """Set aside what is no row of data, and refuse what is too long."""
         for i, line in enumerate(block):
-            if line == self._header_line:
+            if line == self._header_line or (line[:1] == "\ufeff" and line[1:] == self._header_line):
                 aside[i] = HEADER_AGAIN
             elif line[:1] in '"GTgt' and _BEGINS_TOTAL.match(line):
                 cells = rows[i] or self._cells.of(line) or [line]

@@ -91,7 +91,7 @@ def _names(objects: Sequence[dict[str, Any] | None]) -> list[str]:
 
 def _in_lines(text: Text) -> Iterator[_Found]:
     for line in text.lines():
-        stripped = line.strip()
+        stripped = line.strip().removeprefix("\ufeff")
         if not stripped:
             yield None, "empty line", stripped
         elif len(line) > LONGEST_LINE:
@@ -174,10 +174,10 @@ def _first_in_document(head: str) -> int | None:
 
 def _is_json_before_another(head: str, at: int) -> bool:
     try:
-        behind = _space(head, _decoder.raw_decode(head, at)[1])
+        gap = _NEXT.match(head, _decoder.raw_decode(head, at)[1])
     except (ValueError, RecursionError):
         return False
-    return head.startswith("{", behind)
+    return gap is not None and head.startswith("{", gap.end())
 
 
 def _space(text: str, at: int) -> int:

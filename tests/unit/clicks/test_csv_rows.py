@@ -116,6 +116,13 @@ def test_rows_of_other_lengths_are_refused_by_line() -> None:
     assert list(read.rows) == [4]
 
 
+def test_empty_cells_behind_the_last_column_are_passed_over_and_told() -> None:
+    read = read_csv(f'{HEAD}s1,/ad,ts,x,\ns1,/ad,ts,"x",,\ns1,/ad,ts,x,,y\n')
+    assert [list(row.values()) for row in read.rows.values()] == [["s1", "/ad", "ts", "x"]] * 2
+    assert read.problem == {4: "6 cells, not 4"}
+    assert read.notes == {"rows with empty cells behind the last column": 2}
+
+
 def test_cells_without_end_or_bounds_are_refused() -> None:
     read = read_csv(f'{HEAD}s1,/ad,ts,"{"x" * 200_000}"\ns1,/ad,ts,{"y" * (1 << 20)}\n{ROW}')
     assert read.problem == {
@@ -149,8 +156,8 @@ def test_a_line_of_totals_has_nothing_but_figures(total: str) -> None:
 
 
 def test_the_header_of_a_second_file_is_no_row() -> None:
-    read = read_csv(HEAD + ROW + HEAD + ROW)
-    assert read.aside == {1: HEADER, 3: HEADER_AGAIN}
+    read = read_csv(f"\ufeff{HEAD}{ROW}\ufeff{HEAD}{ROW}{HEAD}")
+    assert read.aside == {1: HEADER, 3: HEADER_AGAIN, 5: HEADER_AGAIN}
 
 
 def test_a_column_that_is_there_twice_must_not_be_needed() -> None:
@@ -227,7 +234,7 @@ def test_each_physical_line_is_in_exactly_one_row(text: str, header: bool, chunk
     physical = lines.split("\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK_ROWS", chunk)
-        taken = list(csv_rows(iter(physical), "x.csv", lambda names: list(names)[:1] if header else []))
+        taken = list(csv_rows(iter(physical), "x.csv", lambda names: []))
     told = [(int(line), rows.text(i)) for rows in taken for i, line in enumerate(rows.line)]
     assert told == list(enumerate(physical, 1))
 

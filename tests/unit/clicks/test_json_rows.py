@@ -37,6 +37,7 @@ def test_nested_values_are_read_by_their_paths() -> None:
 
 def test_the_mark_of_the_byte_order_and_digits_of_ids_do_no_harm() -> None:
     assert read_file("37-backslash/bom.json").column("session_id") == ["s"] * 4
+    assert read_json('\ufeff{"a": 1}\n\ufeff{"a": 2}\n').column("a") == [1, 2]  # two files put together
     assert read_file("37-backslash/floatid.jsonl").column("session_id") == ["1026454.4194677"] * 4
     assert read_json('{"a": 12345678901234567890123, "b": 1e3, "c": true, "d": null}').rows[1] == {
         "a": 12345678901234567890123,
@@ -80,6 +81,8 @@ def test_bad_lines_are_refused_by_line() -> None:
         "\n".join(json.dumps(click, indent=1) for click in CLICKS),
         "\n".join(json.dumps([click]) for click in CLICKS),
         json.dumps(CLICKS[:1]) + json.dumps(CLICKS[1:]),
+        "".join(json.dumps(click) for click in CLICKS),
+        ",\n".join(json.dumps(click) for click in CLICKS),
     ],
 )
 def test_a_document_gives_the_objects_of_its_list(document: str) -> None:
