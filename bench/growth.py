@@ -26,7 +26,7 @@ import numpy as np
 from growth_table import PARTITIONS, SESSIONS, Point, text_table, write
 from rig import Floats, Reader, driver, machine, oracle, paced, private_broker, reports, written
 
-from workbench.broker.topics import Connection, Topics, ensure_topics
+from workbench.broker.topics import Connection, Topics, describe, ensure_topics
 from workbench.detector.handle import Detector, detect
 from workbench.detector.positions import Positions
 from workbench.detector.settings import Tolerance
@@ -46,9 +46,9 @@ LONGEST_S = 300.0
 class Watch:
     """Looks at a detector from outside: at the ends of its topics, and at its JVM and the most memory that it had."""
 
-    def __init__(self, handle: Detector, partitions: int) -> None:
+    def __init__(self, handle: Detector) -> None:
         self._handle, self._topics, self._driver = handle, handle.topics, driver()
-        self._positions = Positions(handle.connection, handle.topics, dict.fromkeys(handle.topics, partitions))
+        self._positions = Positions(handle.connection, handle.topics, describe(handle.connection, handle.topics))
         self.peak_mb = 0.0
 
     def look(self) -> None:
@@ -112,7 +112,7 @@ def measure(
     with detect(
         Rule(), connection, topics=topics, starting="earliest", checkpoint_every=checkpoint_every, tolerance=KEPT
     ) as handle:
-        watch = Watch(handle.wait_until_started(), partitions)
+        watch = Watch(handle.wait_until_started())
         per_s, cpu_us = watch.drain(len(records) - int(clicks * (1 - WARM_UP)), len(records))
         state = watch.state()
         took_ms = latencies_ms(connection, topics, sessions, seconds)

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from peer_engines import Engine, EngineFailed, Running
 from rig import Reader, oracle, paced
 
-from workbench.broker.topics import Connection, Topics, ensure_topics
+from workbench.broker.topics import Connection, Topics, describe, ensure_topics
 from workbench.detector.positions import Positions
 
 __all__ = ["Run", "Sizes", "measure"]
@@ -59,7 +59,7 @@ class Output:
     """The topic of verdicts as it grows."""
 
     def __init__(self, connection: Connection, topics: Topics, running: Running) -> None:
-        self._positions = Positions(connection, topics, dict.fromkeys(topics, PARTITIONS))
+        self._positions = Positions(connection, topics, describe(connection, topics))
         self._topic, self._running = topics.verdicts, running
 
     def wait(self, wanted: int) -> int:

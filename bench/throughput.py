@@ -17,7 +17,7 @@ from pathlib import Path
 from rig import driver, oracle, private_broker, written
 from spark_cluster import SparkCluster
 
-from workbench.broker.topics import Topics, ensure_topics
+from workbench.broker.topics import Topics, describe
 from workbench.detector.handle import detect
 from workbench.detector.positions import Positions
 from workbench.rule import Rule
@@ -36,7 +36,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         cluster = stack.enter_context(SparkCluster(folder)) if asked.cluster else None
         topics = Topics()
-        positions = Positions(connection, topics, ensure_topics(connection, topics))
+        positions = Positions(connection, topics, describe(connection, topics, create=True))
 
         outputs = (topics.verdicts, topics.dead_letters)
         master = cluster.url if cluster else None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from foreign import Transactions, put, value
 from polling import until
 
 from workbench.broker.clients import CODECS, admin_client
@@ -17,33 +16,6 @@ from workbench.verdicts.audit import audit
 pytestmark = pytest.mark.java
 
 
-def value(click_id: str) -> bytes:
-    return json.dumps(
-        {"click_id": click_id, "session_id": "s", "url": "/ad", "ts": datetime.now(UTC).isoformat()}
-    ).encode()
-
-
-class Transactions:
-    """A sender of transactions, all to partition 0."""
-
-    def __init__(self, connection: Connection, topic: str) -> None:
-        self._topic = topic
-        self._producer = Producer({**connection.librdkafka(), "transactional.id": topic, "log_level": 0})
-        self._producer.init_transactions(60)
-
-    def begin(self, *click_ids: str) -> None:
-        self._producer.begin_transaction()
-        for click_id in click_ids:
-            self._producer.produce(self._topic, value(click_id), b"s", partition=0)
-        assert self._producer.flush(30) == 0
-
-    def commit(self) -> None:
-        self._producer.commit_transaction(30)
-
-    def abort(self) -> None:
-        self._producer.abort_transaction(30)
-
-
 def read_ids(connection: Connection, topic: str) -> list[str]:
     return sorted(read_topic(connection, topic).clicks["click_id"])
 
@@ -51,11 +23,11 @@ def read_ids(connection: Connection, topic: str) -> list[str]:
 def test_only_what_was_committed_is_there_for_any_of_the_readers(connection: Connection, topics: Topics) -> None:
     ensure_topics(connection, topics)
     sender = Transactions(connection, topics.clicks)
-    sender.begin(*(f"a{n}" for n in range(5)))
+    sender.begin(*(value(f"a{n}") for n in range(5)))
     sender.abort()
-    sender.begin("c1", "c2")
+    sender.begin(value("c1"), value("c2"))
     sender.commit()
-    sender.begin(*(f"b{n}" for n in range(5)))
+    sender.begin(*(value(f"b{n}") for n in range(5)))
     sender.abort()
     assert end_offsets(connection, topics.clicks)[0] == 15  # with the marks that end transactions
     found = read_topic(connection, topics.clicks)
@@ -67,9 +39,9 @@ def test_only_what_was_committed_is_there_for_any_of_the_readers(connection: Con
 def test_a_topic_ends_before_a_transaction_that_is_still_open(connection: Connection, topics: Topics) -> None:
     ensure_topics(connection, topics)
     sender = Transactions(connection, topics.clicks)
-    sender.begin("c1")
+    sender.begin(value("c1"))
     sender.commit()
-    sender.begin("c2")
+    sender.begin(value("c2"))
     assert describe(connection, [topics.clicks])[topics.clicks].end[0] == 2
     assert read_ids(connection, topics.clicks) == ["c1"]
     sender.commit()
@@ -89,28 +61,24 @@ def test_records_are_read_whatever_they_are_compressed_by(
     codec: str, by: str, connection: Connection, topics: Topics
 ) -> None:
     make(connection, topics.clicks, **({"compression_type": codec} if by == "broker" else {}))
-    compressed = {"compression.type": codec, "linger.ms": 50, "batch.size": 4_000_000} if by == "sender" else {}
-    producer = Producer({**connection.librdkafka(), **compressed})
+    compressed: dict[str, Any] = {}
+    if by == "sender":
+        compressed = {"compression_type": codec, "linger_ms": 50, "batch_size": 4_000_000}
     ids = sorted(f"{codec}-{number:05}" for number in range(12_000))  # more than 1 MB, where it is unpacked
-    for click_id in ids:
-        producer.produce(topics.clicks, value(click_id), b"s")
-    assert producer.flush(30) == 0
+    put(connection, topics.clicks, *map(value, ids), **compressed)
     assert read_ids(connection, topics.clicks) == ids
 
 
 def test_what_compaction_has_left_is_read_to_the_end(connection: Connection, topics: Topics) -> None:
     settings = {"segment_ms": "100", "min_cleanable_dirty_ratio": "0.01", "delete_retention_ms": "0"}
     make(connection, topics.clicks, cleanup_policy="compact", **settings)
-    producer = Producer({**connection.librdkafka()})
     sent = 0
 
     def compacted() -> bool:
         """One more record closes a segment, and a closed one is compacted some time."""
         nonlocal sent
-        for _ in range(3):
-            producer.produce(topics.clicks, value(f"c{sent}"), b"s")
-            sent += 1
-        assert producer.flush(30) == 0
+        put(connection, topics.clicks, *(value(f"c{number}") for number in range(sent, sent + 3)))
+        sent += 3
         return read_topic(connection, topics.clicks).records < sent
 
     until(compacted, 90, every=1.0)

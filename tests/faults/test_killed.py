@@ -26,7 +26,7 @@ from crashing import clicks_coming, hold_exact, outcomes, until_first_outcome
 from detecting import Start, held_back, send
 from polling import until
 
-from workbench.broker.topics import Connection, Topics, end_offsets, partitions_of
+from workbench.broker.topics import Connection, Topics, describe, end_offsets
 from workbench.detector.catch_up import CatchUp
 from workbench.detector.hand_over import Judged
 from workbench.detector.positions import Positions
@@ -135,8 +135,7 @@ def test_killed_again_and_again_it_loses_and_misjudges_nothing(
         until(lambda: clicks.count >= 2_000)  # where it is killed only once, they have just begun
 
     with contextlib.ExitStack() as stack:
-        partitions = {topic: partitions_of(connection, topic) for topic in topics}
-        positions = stack.enter_context(contextlib.closing(Positions(connection, topics, partitions)))
+        positions = stack.enter_context(contextlib.closing(Positions(connection, topics, describe(connection, topics))))
         ends = end_offsets(connection, topics.clicks)
         every = stack.enter_context(contextlib.closing(CatchUp(connection, positions, Judged({}), ends)))
         running = stack.enter_context(detectors.run())

@@ -55,8 +55,15 @@ def error_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def consumer_at(connection: Connection, positions: Mapping[Partition, int]) -> Consumer:
-    """A consumer of just these partitions from just these offsets, in no group.
+def consumer_at(
+    connection: Connection, positions: Mapping[Partition, int], most_bytes: int = 4 * 1024 * 1024
+) -> Consumer:
+    """A consumer of just these partitions from just these offsets, in no group. It reads only what was committed.
+
+    Parameters
+    ----------
+    most_bytes
+        Of each partition at a time: little where only a few records are looked at.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def consumer_at(connection: Connection, positions: Mapping[Partition, int]) -> C
             bootstrap_timeout_ms=CONNECT_MS,
             fetch_max_wait_ms=50,
             fetch_min_bytes=32 * 1024,  # a few full answers cost less than many small ones
-            max_partition_fetch_bytes=4 * 1024 * 1024,
+            max_partition_fetch_bytes=most_bytes,
             metrics_enabled=False,
         )
     except KafkaError as error:

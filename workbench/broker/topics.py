@@ -23,6 +23,7 @@ __all__ = [
     "BrokerStatus",
     "Connection",
     "EmbeddedBroker",
+    "Layout",
     "TopicState",
     "Topics",
     "begin_offsets",
@@ -30,6 +31,7 @@ __all__ = [
     "describe",
     "end_offsets",
     "ensure_topics",
+    "layouts",
     "offsets_at",
     "oldest_since",
     "partitions_of",
@@ -195,7 +197,7 @@ def describe(
 
     names = list(topics)
     with _admin_client(connection) as admin:
-        found = _created(admin, names) if create else _described(admin, names)
+        found = _created(admin, names) if create else layouts(admin, names)
         parts = {name: _partitions(found, connection, name) for name in names}
         begin = _list_offsets(admin, parts, OffsetSpec.EARLIEST)
         end = _list_offsets(admin, parts, OffsetSpec.LATEST)
@@ -212,7 +214,7 @@ def describe(
 def partitions_of(connection: Connection, topic: str) -> int:
     """How many partitions the topic has. Raises TopicError when it does not exist."""
     with _admin_client(connection) as admin:
-        return len(_partitions(_described(admin, [topic]), connection, topic))
+        return len(_partitions(layouts(admin, [topic]), connection, topic))
 
 
 def recreate_topics(connection: Connection, topics: Iterable[str] = Topics(), partitions: int = 2) -> dict[str, int]:
@@ -239,10 +241,10 @@ def recreate_topics(connection: Connection, topics: Iterable[str] = Topics(), pa
     """
     names = list(topics)
     with _admin_client(connection) as admin:
-        if there := list(_described(admin, names)):
+        if there := list(layouts(admin, names)):
             admin.delete_topics(there)
         deadline = time.monotonic() + _DELETED_S
-        while left := list(_described(admin, names)):
+        while left := list(layouts(admin, names)):
             if time.monotonic() > deadline:
                 raise TopicError(
                     f"topic {left[0]!r} is still there {_DELETED_S:g} s after it was deleted. Fix: try again"
@@ -279,7 +281,7 @@ def oldest_since(connection: Connection, topic: str, moment: datetime) -> dateti
 
 def _since(connection: Connection, topic: str, moment: datetime) -> dict[int, Any]:
     with _admin_client(connection) as admin:
-        parts = {topic: _partitions(_described(admin, [topic]), connection, topic)}
+        parts = {topic: _partitions(layouts(admin, [topic]), connection, topic)}
         return _list_offsets(admin, parts, int(moment.timestamp() * 1000))[topic]
 
 
@@ -302,10 +304,10 @@ def _admin_client(connection: Connection) -> AbstractContextManager[Any]:
     return admin_client(connection)
 
 
-def _created(admin: Any, names: list[str], partitions: int = 2) -> dict[str, _Described]:
+def _created(admin: Any, names: list[str], partitions: int = 2) -> dict[str, Layout]:
     from kafka.errors import TopicAlreadyExistsError
 
-    there = _described(admin, names)
+    there = layouts(admin, names)
     for name in names:
         if name not in there:
             try:
@@ -313,15 +315,17 @@ def _created(admin: Any, names: list[str], partitions: int = 2) -> dict[str, _De
             except TopicAlreadyExistsError:
                 pass  # another process was faster
     admin.wait_for_topics(names)
-    return _described(admin, names)
+    return layouts(admin, names)
 
 
-class _Described(NamedTuple):
+class Layout(NamedTuple):
+    """What a topic is made of: the numbers of its partitions, and its id where the broker has such a thing."""
+
     partitions: list[int]
     topic_id: str | None
 
 
-def _partitions(described: Mapping[str, _Described], connection: Connection, topic: str) -> list[int]:
+def _partitions(described: Mapping[str, Layout], connection: Connection, topic: str) -> list[int]:
     if topic not in described:
         raise TopicError(
             f"topic {topic!r} does not exist at {connection.bootstrap}. Fix: `workbench topics` creates the workbench's"
@@ -329,8 +333,8 @@ def _partitions(described: Mapping[str, _Described], connection: Connection, top
     return described[topic].partitions
 
 
-def _described(admin: Any, names: list[str]) -> dict[str, _Described]:
-    """The topics of these that exist. Raises TopicError when one may not be looked at."""
+def layouts(admin: Any, names: list[str]) -> dict[str, Layout]:
+    """The topics of these that exist, asked of an admin client. Raises TopicError when one may not be looked at."""
     from kafka.errors import for_code
 
     found = {}
@@ -340,7 +344,7 @@ def _described(admin: Any, names: list[str]) -> dict[str, _Described]:
         if topic["error_code"] != 0:
             raise TopicError(f"topic {topic['name']!r} cannot be used: {for_code(topic['error_code']).__name__}")
         topic_id = str(topic.get("topic_id") or "")
-        found[topic["name"]] = _Described(
+        found[topic["name"]] = Layout(
             sorted(part["partition_index"] for part in topic["partitions"]),
             topic_id if topic_id.strip("0-") else None,
         )

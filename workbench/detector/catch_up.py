@@ -138,12 +138,15 @@ class CatchUp:
         return self._opened
 
     def _skip_what_is_no_click(self) -> bool:
-        """Pass ticks and what else has an offset but no outcome; whether there was any."""
-        skipped = False
-        ends = self._positions.ends_of_clicks()
-        for partition, offset in self.frontier.first_left().items():
-            if offset < ends[partition] and not self._positions.holds_click(partition, offset):
-                self.frontier.add(partition, offset)
-                self._heard = 0.0  # there may be more of them: look on at once
-                skipped = True
+        """Pass what has an offset but no outcome: see `Positions`. Whether there was any."""
+        ends, left = self._positions.ends_of_clicks(), self.frontier.first_left()
+        waiting = {number: at for number, at in left.items() if at < ends[number]}
+        if not waiting:
+            return False
+        for number, begin in self._positions.begins_of_clicks().items():
+            self.frontier.advance(number, begin)  # what is deleted gets no outcome any more
+        for number, at in self._positions.past_gaps(waiting).items():
+            self.frontier.advance(number, at)
+        if skipped := self.frontier.first_left() != left:
+            self._heard = 0.0  # there may be more of them: look on at once
         return skipped

@@ -46,6 +46,7 @@ class Checkpoint:
     path: the folder, made if it is not there; None for a throw-away one below `scratch`, gone at `close()`.
     identity: what the state is for. It must equal that of a folder which has state already.
     fresh: move the state that is there aside, to `<path>.before`, and begin anew.
+    A topic that has got more partitions since is the same one: `partitions` says for how many of them the state is.
     begin: the offset of each partition where a first rule begins. That of a folder which was made before wins: what
     came since is to be judged, though Spark may have ended before it had written anything.
 
@@ -79,6 +80,8 @@ class Checkpoint:
             self.resumed = found is not None
             if found is None:
                 self._write()
+            elif _grown(found, identity):
+                self._identity = dict(found)
             elif found != identity:
                 raise CheckpointMismatch(_differences(self.path, found, identity))
             elif damaged := first_damaged(self.spark_path):
@@ -93,9 +96,14 @@ class Checkpoint:
         """The folder for Spark's files of the present rule."""
         return self.path / str(self.hand_over.number if self.hand_over else 0)
 
+    @property
+    def partitions(self) -> int:
+        """How many partitions the state is for: those from 0 on."""
+        return len(self.hand_over.begin if self.hand_over else self.begin)
+
     def take_over(self, hand_over: HandOver) -> None:
-        """From now on the state is another rule's. A restart goes on with that rule, whatever happens next."""
-        self._identity["rule"] = hand_over.rule.rule_id
+        """From now on the state is another rule's, or for more partitions. A restart goes on with it in any case."""
+        self._identity |= {"rule": hand_over.rule.rule_id, "partitions": len(hand_over.begin)}
         self.hand_over = hand_over
         self._write()
 
@@ -298,9 +306,20 @@ def _checksum(stored: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()
 
 
+def _grown(found: Mapping[str, object], asked: Mapping[str, object]) -> bool:
+    """Whether the topic has got more partitions since, and all else is the same."""
+    before, now = found.get("partitions"), asked.get("partitions")
+    return isinstance(before, int) and isinstance(now, int) and before < now and {**found, "partitions": now} == asked
+
+
 def _differences(path: Path, found: Mapping[str, object], asked: Mapping[str, object]) -> str:
     names = [name for name in {**asked, **found} if found.get(name) != asked.get(name)]
-    each = "; ".join(f"{name} {found.get(name)} there, {asked.get(name)} asked" for name in names)
+    if "topic_id" in names and "clicks" not in names:  # then how many partitions there are is another topic's matter
+        names = [name for name in names if name not in ("topic_id", "partitions")]
+        there = [f"the topic {asked.get('clicks')} was deleted and made anew since"]
+    else:
+        there = []
+    each = "; ".join([*there, *(f"{name} {found.get(name)} there, {asked.get(name)} asked" for name in names)])
     return (
         f"the checkpoint {path} was made for something else: {each}. "
         "Fix: name another folder, or begin anew with fresh=True (--fresh), which moves the old one aside"

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -15,13 +16,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
 
+from workbench.broker.topic_settings import settings_of
 from workbench.broker.topics import Connection, Topics, describe
 from workbench.detector import lost_clicks
 from workbench.detector.catch_up import CatchUp
 from workbench.detector.checkpoint import Checkpoint
 from workbench.detector.hand_over import HandOver
 from workbench.detector.judging import Judging, judged_at_start
-from workbench.detector.positions import Positions
+from workbench.detector.positions import Positions, refuse_shorter
 from workbench.detector.progress import Progress, ProgressLog
 from workbench.detector.settings import DetectorSettings, Tolerance
 from workbench.detector.streaming import SparkEngine
@@ -35,6 +37,7 @@ from workbench.spark.cluster import check_master
 
 __all__ = ["Detector", "detect"]
 
+_log = logging.getLogger("workbench.detector")
 _one_at_a_time = threading.Lock()
 _current: Detector | None = None
 
@@ -121,22 +124,25 @@ def detect(
 def _start(settings: DetectorSettings) -> Detector:
     connection, topics = settings.connection, settings.topics
     held = describe(connection, topics, create=True)
-    partitions = {topic: len(state.end) for topic, state in held.items()}
     clicks = held[topics.clicks]
     begin = clicks.begin if settings.starting == "earliest" else clicks.end
-    identity = settings.identity(clicks.topic_id, partitions[topics.clicks])
+    identity = settings.identity(clicks.topic_id, len(clicks.end))
     with contextlib.ExitStack() as undo:
         scratch = state_dir() / "checkpoints"
         checkpoint = Checkpoint(settings.checkpoint, identity, scratch=scratch, fresh=settings.fresh, begin=begin)
         undo.callback(checkpoint.close)
         lost = lost_clicks.pass_over(checkpoint, topics.clicks, clicks.begin, settings.on_lost_clicks)
         begun = judged_at_start(checkpoint, topics)
-        positions = Positions(connection, topics, partitions)
+        refuse_shorter(topics.clicks, begun.upto, clicks.end)
+        positions = Positions(connection, topics, held)
         undo.callback(positions.close)
         log = ProgressLog(topics.clicks, begun.upto, positions.outcomes(), lost)
-        engine = SparkEngine(settings, partitions[topics.clicks])
+        engine = SparkEngine(settings, checkpoint.partitions)
         judging = Judging(settings, begun, checkpoint, positions, log, engine)
-        supervisor = Supervisor(settings, judging, positions, log, checkpoint)
+        about = settings_of(connection, topics.clicks)
+        if about is not None and about.loses_clicks:
+            _log.warning("%s. Fix: %s", about.loses_clicks, about.keep_all)
+        supervisor = Supervisor(settings, judging, positions, log, checkpoint, about)
         supervisor.start()
         undo.pop_all()
     return Detector(settings, supervisor, judging, positions, log)
@@ -179,9 +185,14 @@ class Detector:
 
     @property
     def progress(self) -> Progress:
-        """How far the detector is at this moment. Raises BrokerError when the broker does not answer."""
+        """How far the detector is at this moment. Raises BrokerError when the broker does not answer.
+
+        TopicError, which is one, where the clicks topic was deleted or made anew: the detector is about to fail by it.
+        """
         try:
-            ends, judged = self._positions.ends_of_clicks(), self._positions.judged()
+            ends = self._positions.ends_of_clicks()
+            self._log.reached(self._positions.judged())
+            judged = self._positions.past_gaps(self._log.behind(ends))  # what holds no click is no lag
             return self._log.now(self.state, ends, judged, self._positions.outcomes())
         except DetectorError:  # it has ended
             return self._log.last(self.state)

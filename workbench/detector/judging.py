@@ -1,4 +1,4 @@
-"""The rule that judges now: its query, the change to another rule's, the restart after a loss. Spark is in `streaming`.
+"""The rule that judges now: its query, the change to another one, the restart after a loss. Spark is in `streaming`.
 
 Everything here runs on the detector's thread, but for `judged` and what is only read.
 """
@@ -23,7 +23,7 @@ from workbench.detector.hand_over import DISORDER_MS, HandOver, Judged
 from workbench.detector.positions import Positions
 from workbench.detector.progress import ProgressLog
 from workbench.detector.settings import DetectorSettings
-from workbench.errors import BrokerError, DetectorError, LostClicks
+from workbench.errors import BrokerError, DetectorError, LostClicks, TopicError, WorkbenchError
 from workbench.rule import Rule
 from workbench.text import first_line
 
@@ -43,15 +43,14 @@ _DISK_FULL = "No space left on device"
 
 @dataclass(frozen=True)
 class _Reading:
-    """Where a rule that takes over begins to read, what of that counts for it, and the plan to read it."""
+    """Where a query that takes over begins to read, and what of that counts for it."""
 
     begin: Mapping[int, int]
     counts_from_us: int
-    clicks: DataFrame
 
 
 class Judging:
-    """Judges the clicks of a topic by one rule at a time. It begins with `start`.
+    """Judges the clicks of a topic by one rule at a time. It begins with `start`, and the partitions of its checkpoint.
 
     Parameters
     ----------
@@ -85,12 +84,17 @@ class Judging:
     ) -> None:
         self.rule, self.ending = settings.rule, threading.Event()
         self._connection, self._topics, self._tolerance = settings.connection, settings.topics, settings.tolerance
-        self._begun, self._checkpoint, self._starting_offsets = begun, checkpoint, checkpoint.begin
+        self._begun, self._checkpoint = begun, checkpoint
         self._positions, self._log, self._engine = positions, log, engine
         self._again_to: Mapping[int, int] = {}
         self._rows: DataFrame | None = None
         self._query: RunningQuery | None = None
         self._restarted: deque[float] = deque(maxlen=_RESTARTS)
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions of the clicks topic the query reads: those from 0 on."""
+        return self._checkpoint.partitions
 
     def judged(self) -> Judged:
         """What is judged for certain, as of the latest checkpoint or hand-over."""
@@ -101,11 +105,12 @@ class Judging:
         """Start the query. Returns when all its tasks run, or when the detector is to stop."""
         if self._checkpoint.resumed:
             # It first judges again what another run has judged, up to here at most.
-            self._again_to = self._positions.ends_of_clicks()
+            ends = self._positions.ends_of_clicks()
+            self._again_to = {number: ends[number] for number in range(self.partitions)}
         self._engine.open(self.ending)
         if not self.ending.is_set():
             hand_over = self._checkpoint.hand_over
-            self._plan_and_run(self._engine.read(hand_over.begin if hand_over else self._starting_offsets))
+            self._plan_and_run(self._engine.read(hand_over.begin if hand_over else self._checkpoint.begin))
 
     def check(self) -> int:
         """Take in Spark's reports; how many rows they say were dropped. Raises DetectorError when the query failed."""
@@ -128,12 +133,12 @@ class Judging:
         there is no query any more: `check` raises.
         """
         before = self.rule
-        watch = CatchUp(self._connection, self._positions, self.judged(), dict.fromkeys(self._starting_offsets, OPEN))
-        with contextlib.closing(watch):
+        with contextlib.closing(self._watch(self.partitions)) as watch:
             self._read_up(watch)
-            reading = self._read_for(rule, watch)  # takes long enough to be made while the old query still judges
+            reading = self._read_for(rule, watch)
+            clicks = self._engine.read(reading.begin)  # takes long enough to be made while the old query still judges
             try:
-                return self._replace_by(rule, reading, watch)
+                return self._replace_by(rule, reading, watch, clicks)
             except Exception as error:
                 failure = f"{rule.rule_id} did not start: {first_line(error)}"
                 try:
@@ -141,6 +146,19 @@ class Judging:
                 except Exception as again:  # noqa: BLE001 - it is told, and `check` raises
                     raise DetectorError(f"{failure}. Nor did {before.rule_id} again: {first_line(again)}") from error
                 raise DetectorError(f"{failure}. Judging by {before.rule_id} goes on") from error
+
+    def take_in(self, partitions: int) -> HandOver:
+        """Judge the clicks of more partitions too, by the same rule, and of the new ones from their first on.
+
+        Raises BrokerError or DetectorError. It is a hand-over of the rule to itself: what is judged is judged, and the
+        windows of all sessions are warm.
+        """
+        with contextlib.closing(self._watch(partitions)) as watch:
+            self._read_up(watch)
+            return self._replace_by(self.rule, self._read_for(self.rule, watch), watch)
+
+    def _watch(self, partitions: int) -> CatchUp:
+        return CatchUp(self._connection, self._positions, self.judged(), dict.fromkeys(range(partitions), OPEN))
 
     def _read_up(self, watch: CatchUp) -> None:
         """Read the outcomes while the old query goes on: so that little is left to read when it has ended."""
@@ -162,9 +180,9 @@ class Judging:
         counts_from_us = first_us - self._tolerance.late_us - rule.window_us
         begin = self._positions.begin_at(judged, (counts_from_us - self._tolerance.ahead_us) // 1000)
         lost_clicks.refuse(self._topics.clicks, lost_clicks.find(self._connection, self._topics.clicks, begin))
-        return _Reading(begin, counts_from_us, self._engine.read(begin))
+        return _Reading(begin, counts_from_us)
 
-    def _replace_by(self, rule: Rule, reading: _Reading, watch: CatchUp) -> HandOver:
+    def _replace_by(self, rule: Rule, reading: _Reading, watch: CatchUp, clicks: DataFrame | None = None) -> HandOver:
         since = time.monotonic()
         self.stop()
         self._wait_until_settled()
@@ -172,10 +190,13 @@ class Judging:
         judged = watch.frontier.judged(since_ms=int(time.time() * 1000) - 1)
         number = self._checkpoint.hand_over.number + 1 if self._checkpoint.hand_over else 1
         hand_over = HandOver(number, self.rule, rule, judged, reading.begin, reading.counts_from_us)
+        more = len(reading.begin) > self.partitions
         self._checkpoint.take_over(hand_over)
         self.rule, self._begun = rule, judged
         self._log.begin_query(judged.upto)
-        self._plan_and_run(reading.clicks)
+        if more:
+            self._engine.widen(self.partitions, self.ending)
+        self._plan_and_run(self._engine.read(reading.begin) if clicks is None else clicks)
         seconds = time.monotonic() - since
         self._again_to = {}
         self._checkpoint.drop_what_is_left()
@@ -200,7 +221,9 @@ class Judging:
         except DetectorError as failure:
             if self.ending.is_set() or not self._engine.has_lost_executor():
                 clicks = self._topics.clicks
-                raise explain(failure, self._connection, clicks, self._checkpoint) from failure.__cause__
+                raise explain(
+                    failure, self._connection, clicks, self._checkpoint, self._positions
+                ) from failure.__cause__
             self._restart(failure)
 
     def _restart(self, failure: DetectorError) -> None:
@@ -241,7 +264,9 @@ def judged_at_start(checkpoint: Checkpoint, topics: Topics) -> Judged:
     return checkpoint.hand_over.judged.advanced(begin, now_ms)
 
 
-def explain(failure: DetectorError, connection: Connection, topic: str, checkpoint: Checkpoint) -> DetectorError:
+def explain(
+    failure: DetectorError, connection: Connection, topic: str, checkpoint: Checkpoint, positions: Positions
+) -> WorkbenchError:
     """Why a query failed, in the words of whoever can mend it.
 
     Parameters
@@ -252,18 +277,22 @@ def explain(failure: DetectorError, connection: Connection, topic: str, checkpoi
         Where the clicks are: they may have been deleted.
     checkpoint
         Where the query wrote, and where it would go on.
+    positions
+        Tells whether the topic is still the one that it was.
 
     Returns
     -------
-    DetectorError
-        A full disk, or LostClicks; `failure` itself where the reason is another, or cannot be looked up now.
+    WorkbenchError
+        A full disk, a topic that was deleted, or LostClicks; `failure` itself where the reason is another, or cannot be
+        looked up now.
     """
     if _DISK_FULL in "".join(traceback.format_exception(failure)):
         return disk_full(checkpoint.path)
     try:
+        positions.look()
         lost_clicks.refuse(topic, lost_clicks.find(connection, topic, checkpoint.begins_at(topic) or checkpoint.begin))
-    except LostClicks as lost:
-        return lost
+    except (LostClicks, TopicError) as found:
+        return found
     except (BrokerError, OSError, ValueError):
         pass  # it cannot be looked up now: then Spark's words must do
     return failure

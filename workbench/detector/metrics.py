@@ -252,6 +252,8 @@ def _of_progress(progress: Progress) -> Iterable[Metric]:
     yield _counter("restarts", text, progress.restarts)
     text = "Records that the topic had deleted before they were judged. Anything but 0 is an alarm."
     yield _counter("lost_clicks", text, progress.lost_clicks)
+    text = "Records without a value, as of the latest checkpoint. They have no verdict and no dead letter."
+    yield _counter("tombstones", text, progress.tombstones)
     yield _gauge("state_rows", "Rows of state at the latest checkpoint.", progress.state_rows)
     yield _gauge("state_bytes", "Memory of the state at the latest checkpoint.", progress.state_bytes)
     yield _counter("checkpoints", "Checkpoints done.", progress.checkpoints)

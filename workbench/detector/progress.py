@@ -36,7 +36,7 @@ class PartitionProgress:
 
     @property
     def lag(self) -> int:
-        """Records without an outcome."""
+        """Offsets without an outcome: the clicks that wait, at most. Those without a click count while others wait."""
         return max(0, self.end - self.judged)
 
 
@@ -74,6 +74,8 @@ class Progress:
         How often the query went on from its checkpoint because a cluster's executor was lost with its tasks.
     lost_clicks
         Records that the topic had deleted before they were judged, and that were passed over at the start.
+    tombstones
+        Records without a value, as of the latest checkpoint: they have no outcome.
     """
 
     state: str
@@ -90,10 +92,11 @@ class Progress:
     dropped_by_watermark: int = 0
     restarts: int = 0
     lost_clicks: int = 0
+    tombstones: int = 0
 
     @property
     def lag(self) -> int:
-        """Records of the clicks topic without an outcome."""
+        """Offsets of the clicks topic without an outcome, of all the partitions that it has."""
         return sum(partition.lag for partition in self.partitions)
 
     def __str__(self) -> str:
@@ -101,6 +104,8 @@ class Progress:
             f"{self.state}: {self.verdicts:,} verdicts, {self.per_second:,.0f}/s, lag {self.lag:,}, "
             f"{self.dead_letters:,} dead letters, {self.state_rows:,} state rows"
         )
+        if self.tombstones:
+            text += f", {self.tombstones:,} tombstones"
         if self.restarts:
             text += f", {self.restarts:,} restarts after lost executors"
         if self.lost_clicks:
@@ -152,7 +157,7 @@ class ProgressLog:
         self._seen = -1
         self._report: Mapping[str, Any] = {}
         self._latest: Progress | None = None
-        self._checkpoints = self._dropped = self._restarts = 0
+        self._checkpoints = self._dropped = self._restarts = self._tombstones = 0
         self._lost_clicks = lost_clicks
         self._committed: Committed | None = None
 
@@ -189,10 +194,12 @@ class ProgressLog:
                     continue
                 self._seen, self._report = report["batchId"], report
                 self._checkpoints += 1
+                self._tombstones += report.get("observedMetrics", {}).get("records", {}).get("tombstones", 0)
                 dropped += sum(operator["numRowsDroppedByWatermark"] for operator in report["stateOperators"])
                 began_ms = int(datetime.fromisoformat(report["timestamp"]).timestamp() * 1000)
                 ends = self._end_offsets(report) or (self._committed.offsets if self._committed else {})
                 self._committed = Committed(ends, began_ms) if ends else None
+                self._advance(ends)
             self._dropped += dropped
         return dropped
 
@@ -200,6 +207,15 @@ class ProgressLog:
         """Take note that each partition is judged to this offset, as reading every outcome has shown."""
         with self._lock:
             self._advance(judged)
+
+    def outcomes_since(self, outcomes: Mapping[str, int]) -> dict[str, int]:
+        """How many of these there are since the start, by topic."""
+        return {topic: count - first for (topic, count), first in zip(outcomes.items(), self._first, strict=True)}
+
+    def behind(self, ends: Mapping[int, int]) -> dict[int, int]:
+        """About how far each partition is judged that is not judged to its end."""
+        judged = self.judged
+        return {number: judged.get(number, 0) for number, end in ends.items() if judged.get(number, 0) < end}
 
     def now(
         self, state: str, ends: Mapping[int, int], judged: Mapping[int, int], outcomes: Mapping[str, int]
@@ -219,9 +235,7 @@ class ProgressLog:
         """
         with self._lock:
             self._advance(judged)
-            if self._committed:
-                self._advance(self._committed.offsets)
-            verdicts, dead = (count - first for count, first in zip(outcomes.values(), self._first, strict=True))
+            verdicts, dead = self.outcomes_since(outcomes).values()
             self._latest = Progress(
                 state,
                 verdicts,
@@ -271,6 +285,7 @@ class ProgressLog:
             "dropped_by_watermark": self._dropped,
             "restarts": self._restarts,
             "lost_clicks": self._lost_clicks,
+            "tombstones": self._tombstones,
         }
 
     def _end_offsets(self, report: Mapping[str, Any]) -> dict[int, int]:

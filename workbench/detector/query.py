@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from workbench.detector.source import NO_OUTCOME
 from workbench.rule import Rule
 from workbench.verdicts.headers import HAND_OVER, REVISED_BY, SOURCE
 
@@ -41,11 +42,14 @@ if TYPE_CHECKING:
     from workbench.broker.topics import Topics
     from workbench.detector.hand_over import HandOver
 
-__all__ = ["SPARE", "outcomes"]
+__all__ = ["OBSERVED", "SPARE", "outcomes"]
 
 SPARE = 13
 """Clicks kept of each half beyond `threshold`: room for copies of redelivered ones, which are told apart later. After a
 hand-over also for clicks that were judged before: a copy of one that is not kept would be judged again."""
+
+OBSERVED = "records"
+"""What Spark's reports name the count of tombstones by: records without a value, which have no outcome."""
 
 _KEPT = "array<struct<us:bigint,click_id:string>>"
 
@@ -77,6 +81,7 @@ def outcomes(clicks: DataFrame, rule: Rule, topics: Topics, hand_over: HandOver 
         # Doubled after the shuffle, not by it: a sliding window() would send twice as many rows, and their aggregation
         # buffers. The metadata is what withWatermark noted on ts; without it no state would ever be let go.
         clicks.where(_counts(hand_over))
+        .observe(OBSERVED, F.count_if((F.col("click.rejected.reason") == "tombstone") & ~judged).alias("tombstones"))
         .repartition("session_id", "url")
         .withColumn("end_us", F.explode(F.array(end_us, end_us + width)))
         .withColumn("end", F.timestamp_micros("end_us").alias("end", metadata=clicks.schema["ts"].metadata))
@@ -114,7 +119,7 @@ def outcomes(clicks: DataFrame, rule: Rule, topics: Topics, hand_over: HandOver 
         halves.withColumn("t", F.explode(F.concat(tipped, F.when(F.col("own"), F.array(kept)).otherwise(none))))
         .withColumn("n", count_at(F.col("t.us")))
         .withColumn("reason", F.coalesce("click.rejected.reason", crowded_out))
-        .where(F.coalesce(F.col("reason"), F.lit("")) != "tick")
+        .where(~F.coalesce(F.col("reason"), F.lit("")).isin(*NO_OUTCOME))
     )
     is_verdict = F.col("reason").isNull()
     return rows.select(

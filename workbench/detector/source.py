@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from workbench.broker.topics import Connection
     from workbench.detector.settings import Tolerance
 
-__all__ = ["LONGEST_QUOTE", "ClickSource", "Sorting"]
+__all__ = ["LONGEST_QUOTE", "NO_OUTCOME", "ClickSource", "Sorting"]
 
 _IDS = ("click_id", "session_id", "url")
 LONGEST_QUOTE = 65_536
 """Characters of a rejected record that its dead letter carries: well under what a broker takes as one record."""
+
+NO_OUTCOME = ("tick", "tombstone")
+"""Why a record is neither judged nor a dead letter: it only moves the watermark. A tombstone has no value."""
 
 _MICROS = timedelta(microseconds=1)
 _SKEW = timedelta(seconds=60)  # how far the clocks that date records may be ahead of the one here
@@ -40,7 +43,7 @@ class ClickSource:
     """Reads the clicks topic, from wherever asked: one row a record, valid or not, with a watermark for each partition.
 
     Columns: session_id, url (both empty unless valid), ts (event time), click: struct(click_id, us, partition, offset,
-    rejected: struct(reason, detail, value) or null). Reason `tick` marks a record that only moves the watermark.
+    rejected: struct(reason, detail, value) or null). The reasons of `NO_OUTCOME` mark what only moves the watermark.
 
     Each partition is a source with a watermark of its own, and the query goes by the slowest. With one source for the
     topic, a partition that is read ahead of another pushes the common watermark past the other's clicks, and Spark
@@ -101,7 +104,8 @@ class Sorting:
         tick = (F.col("key") == F.lit(TICK_KEY)) & (F.col("value") == F.lit(TICK_VALUE))
         early = (behind_us < -tolerance.ahead_us) | (F.col("event_time") > horizon)
         self._reason = (
-            F.when(F.coalesce(tick, F.lit(False)), "tick")
+            F.when(F.col("value").isNull(), "tombstone")
+            .when(F.coalesce(tick, F.lit(False)), "tick")
             .when(reduce(lambda left, right: left | right, wrong.values()) | ~is_one, "malformed")
             .when(behind_us > tolerance.late_us, "too_late")
             .when(early, "in_the_future")

@@ -40,7 +40,7 @@ class SparkEngine:
     settings
         What the detector was started with.
     partitions
-        How many the clicks topic has.
+        How many of the clicks topic are read.
     """
 
     def __init__(self, settings: DetectorSettings, partitions: int) -> None:
@@ -94,6 +94,11 @@ class SparkEngine:
         if not ending.is_set():
             settings = self._settings
             self._source = ClickSource(session, settings.connection, settings.topics.clicks, settings.tolerance)
+
+    def widen(self, partitions: int, ending: threading.Event) -> None:
+        """Open again, for a topic with so many partitions, while no query runs. Raises what `open` does."""
+        self._partitions = partitions
+        self.open(ending)
 
     def read(self, begin: Mapping[int, int]) -> DataFrame:
         """The clicks of each partition from its offset on, as rows to judge."""

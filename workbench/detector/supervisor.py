@@ -11,16 +11,18 @@ from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from typing import Literal
 
+from workbench.broker.topic_settings import TopicSettings
 from workbench.detector import lost_clicks, ticks
 from workbench.detector.checkpoint import Checkpoint
 from workbench.detector.hand_over import HandOver
 from workbench.detector.judging import Judging
 from workbench.detector.lost_clicks import Overtaken
-from workbench.detector.positions import Positions
+from workbench.detector.positions import Positions, refuse_shorter
 from workbench.detector.progress import ProgressLog
 from workbench.detector.settings import DetectorSettings
 from workbench.detector.ticks import IdleWatch, send_ticks
-from workbench.errors import BrokerError, DetectorError, WorkbenchError
+from workbench.detector.too_late import MostlyTooLate
+from workbench.errors import BrokerError, DetectorError, TopicError, WorkbenchError
 from workbench.rule import Rule
 from workbench.text import first_line
 
@@ -45,6 +47,8 @@ class Supervisor:
         The query, and its change.
     positions, log, checkpoint
         What it goes by. `positions` and `checkpoint` are closed at the end.
+    topic
+        The settings of the clicks topic, where they may be looked at.
 
     Attributes
     ----------
@@ -61,7 +65,9 @@ class Supervisor:
         positions: Positions,
         log: ProgressLog,
         checkpoint: Checkpoint,
+        topic: TopicSettings | None = None,
     ) -> None:
+        self._late = MostlyTooLate(settings.topics.clicks, topic)
         self._connection, self._clicks = settings.connection, settings.topics.clicks
         self._judging, self._positions, self._log, self._checkpoint = judging, positions, log, checkpoint
         self.error: WorkbenchError | None = None
@@ -160,9 +166,14 @@ class Supervisor:
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + _TICK_EVERY_S
                 try:
-                    ends = self._positions.ends(self._clicks)
+                    self._take_in_partitions()
+                    judged, ends = self._log.judged, self._positions.ends(self._clicks)
+                    refuse_shorter(self._clicks, judged, ends)
                     self._tick(idle, ends)
                     self._refuse_lost(overtaken, ends)
+                    self._tell_of_late_clicks()
+                except TopicError:
+                    raise
                 except BrokerError as error:  # Spark waits for a broker that is away for a while, and so does this
                     _log.warning("The clicks topic cannot be read: %s", error)
             if self._asked.wait(_CHECK_EVERY_S) and self._change is not None and not self._judging.ending.is_set():
@@ -179,6 +190,19 @@ class Supervisor:
             failure = DetectorError(f"{rule.rule_id} could not be applied: {first_line(error)}")
             failure.__cause__ = error
             change.set_exception(failure)
+
+    def _take_in_partitions(self) -> None:
+        """Have the query read the partitions that the topic has got since. TopicError: it is another one."""
+        before, now = self._judging.partitions, self._positions.look()
+        if now > before:
+            _log.warning("%s has %s partitions, and had %s: taking the new ones in", self._clicks, now, before)
+            hand_over = self._judging.take_in(now)
+            _log.warning("All partitions of %s are judged. No click was for %.1f s", self._clicks, hand_over.seconds)
+
+    def _tell_of_late_clicks(self) -> None:
+        outcomes = self._log.outcomes_since(self._positions.outcomes())
+        if text := self._late.told(outcomes, self._positions.reasons):
+            _log.warning("%s", text)
 
     def _tick(self, idle: IdleWatch, ends: Mapping[int, int]) -> None:
         wanting, busy = idle.idle_and_busy(ends)

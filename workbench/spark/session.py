@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -72,8 +73,8 @@ def spark_session(
     Parameters
     ----------
     slots
-        Tasks that can run at once (`local[slots]`). A real-time query holds one for each source and shuffle
-        partition.
+        Tasks that can run at once (`local[slots]`), at least: a JVM that runs and has more is taken. A real-time query
+        holds one for each source and shuffle partition.
     master
         A cluster's master URL instead of this process; `slots` is not used then. The memory of its executors, its
         cores and its secrets come from `spark-defaults.conf` in the folder that the variable SPARK_CONF_DIR names.
@@ -92,9 +93,9 @@ def spark_session(
     if master is None and slots < 1:
         raise DetectorError(f"slots must be at least 1, got {slots}")
     with _guard:
-        settings = _settings(slots, master, conf or {}, java_options)
-        asked = frozenset(settings.items())
         _drop_what_ended()
+        settings = _settings(max(slots, _slots_there()), master, conf or {}, java_options)
+        asked = frozenset(settings.items())
         if asked in _sessions:
             return _sessions[asked]
         for there, session in _sessions.items():
@@ -123,6 +124,13 @@ def stop_spark(timeout_s: float = 20.0) -> None:
     with _guard:
         if _sessions:
             _end(timeout_s)
+
+
+def _slots_there() -> int:
+    """How many task slots the JVM that runs in this process has; 0 where there is none, or a cluster has them."""
+    master = dict(next(iter(_sessions), ())).get("spark.master", "")
+    found = re.fullmatch(r"local\[(\d+)\]", master)
+    return int(found[1]) if found else 0
 
 
 def _beside(settings: dict[str, str]) -> SparkSession | None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from fake_detector import CONNECTION, FakeEngine, FakeTopics
-from kafka import TopicPartition
 from polling import until
 
+from workbench.broker.topic_settings import TopicSettings
 from workbench.broker.topics import TopicState
 from workbench.detector import catch_up, handle, lost_clicks, positions
 from workbench.detector.handle import Detector, detect
-from workbench.errors import BrokerError, CheckpointMismatch, DetectorError, LostClicks
+from workbench.errors import BrokerError, CheckpointMismatch, DetectorError, LostClicks, TopicError
 from workbench.rule import Rule
 
 Start = Callable[..., Detector]
@@ -37,20 +37,15 @@ def begin(held: FakeTopics, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch)
         assert create
         if held.away.is_set():
             raise BrokerError("no broker answers")
-        return {
-            topic: TopicState(
-                {n: held.begin[TopicPartition(topic, n)] for n in (0, 1)},
-                {n: len(held.kept[TopicPartition(topic, n)]) for n in (0, 1)},
-                "id-1",
-            )
-            for topic in held.topics
-        }
+        return held.held()
 
     monkeypatch.setattr(handle, "describe", describe)
     monkeypatch.setattr(handle, "find_java", lambda: None)
+    monkeypatch.setattr(handle, "settings_of", lambda connection, topic: held.settings)
     monkeypatch.setattr(handle, "SparkEngine", lambda settings, partitions: engine)
     for module in (positions, catch_up):
         monkeypatch.setattr(module, "consumer_at", held.consumer_at)
+    monkeypatch.setattr(positions, "TopicWatch", held.watch)
     monkeypatch.setattr(lost_clicks, "begin_offsets", held.begin_offsets)
     monkeypatch.setattr(catch_up, "_QUIET_S", 0.0)
     started: list[Detector] = []
@@ -147,3 +142,42 @@ def test_a_throw_away_checkpoint_is_gone_at_the_end(
         assert len([*(tmp_path / "checkpoints").iterdir()]) == 1
     assert [*(tmp_path / "checkpoints").iterdir()] == []
     assert running.state == "stopped"
+
+
+def test_partitions_that_came_while_it_stood_still_are_taken_in_and_are_lag_until_then(
+    begin: Start, held: FakeTopics, engine: FakeEngine, tmp_path: Path
+) -> None:
+    begin(checkpoint=tmp_path / "state").wait_until_started().stop()
+    held.add_partition()
+    held.click(2)
+    engine.may_open.clear()
+    handle = begin(checkpoint=tmp_path / "state")
+    assert handle.progress.lag == 1
+    engine.may_open.set()
+    until(lambda: engine.widened == [3])
+    until(lambda: len(engine.queries) == 3)
+    held.judge_all()
+    handle.wait_until_caught_up("20s")
+    assert handle.progress.lag == 0
+
+
+def test_a_topic_that_deletes_clicks_by_their_session_is_told_at_the_start(
+    begin: Start, held: FakeTopics, caplog: pytest.LogCaptureFixture
+) -> None:
+    held.settings = TopicSettings(held.topics.clicks, "compact")
+    begin()
+    assert "keeps the latest record of each key only (cleanup.policy=compact)" in caplog.text
+    assert "Fix: `kafka-configs.sh" in caplog.text
+    held.settings = None  # not for this user to look at
+
+
+def test_a_topic_that_ends_before_what_its_checkpoint_has_judged_is_refused(
+    begin: Start, held: FakeTopics, tmp_path: Path
+) -> None:
+    held.topic_id = None
+    for _ in range(5):
+        held.click(0)
+    begin(checkpoint=tmp_path / "state").wait_until_started().stop()
+    held.made_anew(topic_id=None)
+    with pytest.raises(TopicError, match=r"ends at offset 0 of partition 0, and was judged to 5: .*--fresh"):
+        begin(checkpoint=tmp_path / "state")

@@ -13,7 +13,7 @@ from spark_reports import report
 from workbench.detector.checkpoint import Checkpoint
 from workbench.detector.hand_over import DISORDER_MS, HandOver, Judged
 from workbench.detector.judging import explain, judged_at_start
-from workbench.errors import CheckpointMismatch, DetectorError, LostClicks
+from workbench.errors import CheckpointMismatch, DetectorError, LostClicks, TopicError, WorkbenchError
 from workbench.rule import Rule
 
 AFTER = Rule("20s", 4)
@@ -116,6 +116,17 @@ def test_a_new_rule_whose_clicks_are_gone_is_refused_and_nothing_has_changed(
     assert not made.engine.queries[0].stopped
 
 
+def test_a_resumed_detector_waits_for_no_partition_that_it_does_not_read(made: Parts) -> None:
+    made.topics.add_partition()
+    made.topics.click(2)
+    made.checkpoint.resumed = True
+    made.judging.start()
+    assert made.judging._again_to == {0: 0, 1: 0}  # noqa: SLF001  # told nowhere
+    hand_over = made.judging.take_in(3)
+    assert hand_over.begin == {0: 0, 1: 0, 2: 0}
+    assert made.judging.partitions == 3
+
+
 def test_stopped_while_it_reads_up_no_rule_is_applied(made: Parts) -> None:
     made.topics.click(0)
     made.judging.start()
@@ -146,8 +157,8 @@ def test_at_the_start_after_a_hand_over_what_the_rule_before_judged_is_judged(tm
     state.close()
 
 
-def reason(made: Parts, failure: DetectorError) -> DetectorError:
-    return explain(failure, CONNECTION, made.topics.topics.clicks, made.checkpoint)
+def reason(made: Parts, failure: DetectorError) -> WorkbenchError:
+    return explain(failure, CONNECTION, made.topics.topics.clicks, made.checkpoint, made.positions)
 
 
 def test_a_full_disk_is_named_with_the_checkpoint_however_deep_spark_hides_it(made: Parts) -> None:
@@ -163,6 +174,13 @@ def test_a_query_that_failed_over_deleted_clicks_names_them(made: Parts) -> None
     found = reason(made, DetectorError("some offsets are out of range"))
     assert isinstance(found, LostClicks)
     assert "partition 0, offsets 0 to 3" in str(found)
+
+
+def test_a_query_that_failed_as_its_topic_was_deleted_or_made_anew_says_so(made: Parts) -> None:
+    made.topics.made_anew()
+    found = reason(made, DetectorError("org.apache.kafka.clients.consumer.OffsetOutOfRangeException"))
+    assert isinstance(found, TopicError)
+    assert "made anew" in str(found)
 
 
 def test_where_no_reason_is_known_or_can_be_looked_up_sparks_words_stand(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -104,6 +105,17 @@ def test_restarts_and_lost_clicks_are_said_where_there_are_any() -> None:
     of.count_restart()
     of.count_restart()
     assert "2 restarts after lost executors, 501 clicks deleted before they were judged" in str(asked(of))
+
+
+def test_tombstones_add_up_over_the_reports_and_are_said_where_there_are_any() -> None:
+    of = log()
+    for batch, count in enumerate((2, 0, 3)):
+        seen = json.loads(report(batch).json) | {"observedMetrics": {"records": {"tombstones": count}}}
+        for _ in range(2):
+            of.take([SimpleNamespace(json=json.dumps(seen))])
+    assert asked(of).tombstones == 5
+    assert "5 tombstones" in str(asked(of))
+    assert "tombstones" not in str(asked(log()))
 
 
 def test_the_rate_is_of_the_last_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

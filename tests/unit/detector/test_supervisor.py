@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fake_detector import FakeTopics, Parts, parts
+from fake_detector import TOPICS, FakeTopics, Parts, parts
 from polling import until
 from spark_reports import report
 
 from workbench.detector import lost_clicks
 from workbench.detector.ticks import IdleWatch
-from workbench.errors import BrokerError, DetectorError, LostClicks, RuleError
+from workbench.errors import BrokerError, DetectorError, LostClicks, NotCaughtUp, RuleError, TopicError
 from workbench.rule import Rule
 
 
@@ -259,3 +259,71 @@ def test_clicks_deleted_after_they_were_judged_are_no_loss(made: Parts, monkeypa
     made.topics.delete_before(0, 5)
     handle = made.start().wait_until_started().wait_until_caught_up("20s")
     assert handle.state == "running"
+
+
+def test_partitions_that_are_added_are_taken_in_by_a_hand_over_of_the_rule_to_itself(
+    made: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    made.topics.click(0)
+    made.topics.judge_all()
+    handle = made.start().wait_until_started()
+    made.topics.add_partition()
+    made.topics.click(2)
+    with pytest.raises(NotCaughtUp, match="partition 2 from offset 0"):
+        handle.wait_until_caught_up("50ms")
+    soon(lambda: len(made.engine.queries) == 2)
+    soon(lambda: "All partitions of fcd-producer are judged" in caplog.text)
+    assert "fcd-producer has 3 partitions, and had 2" in caplog.text
+    assert made.engine.widened == [3]
+    begin, rule, hand_over = made.engine.queries[1].rows
+    assert (begin[2], rule, hand_over.rule) == (0, Rule("10s", 3), Rule("10s", 3))
+    assert hand_over.judged.upto == {0: 1, 1: 0, 2: 0}
+    assert made.engine.queries[0].stopped
+    assert handle.progress.lag == 1
+    made.topics.judge_all()
+    handle.wait_until_caught_up("20s")
+    assert (handle.progress.lag, handle.state, handle.rule) == (0, "running", Rule("10s", 3))
+    assert made.checkpoint.partitions == 3
+
+
+def test_partitions_that_cannot_be_taken_in_end_it(made: Parts) -> None:
+    made.start().wait_until_started()
+    made.engine.failures = [DetectorError("too few slots")]
+    made.topics.add_partition()
+    soon(lambda: failed(made))
+    assert "too few slots" in str(made.handle.error)
+
+
+@pytest.mark.parametrize("topic_id", ["another", None])
+def test_a_topic_that_is_made_anew_ends_it_in_one_line_with_or_without_ids(made: Parts, topic_id: str | None) -> None:
+    for _ in range(9):
+        made.topics.click(0)
+    handle = made.start().wait_until_started()
+    made.topics.judge_all()
+    handle.wait_until_caught_up("20s")
+    made.topics.made_anew(topic_id)
+    made.topics.click(0)
+    soon(lambda: failed(made))
+    assert isinstance(handle.error, TopicError)
+    assert "made anew" in str(handle.error)
+    assert "--fresh --starting earliest" in str(handle.error)
+
+
+def test_a_topic_that_is_deleted_ends_it_in_one_line(made: Parts) -> None:
+    handle = made.start().wait_until_started()
+    made.topics.delete_topic()
+    soon(lambda: failed(made))
+    assert "'fcd-producer' was deleted while its clicks were judged" in str(handle.error)
+
+
+def test_that_most_clicks_are_too_late_is_said_once(made: Parts, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(30):
+        made.topics.add(TOPICS.dead_letters, value=b'{"reason":"too_late"}')
+    made.start().wait_until_started()
+    made.topics.click(0)
+    assert "too late" not in caplog.text  # those were there before it began
+    for _ in range(30):
+        made.topics.add(TOPICS.dead_letters, value=b'{"reason":"too_late"}')
+    soon(lambda: "most of fcd-producer is too late to be judged" in caplog.text)
+    made.handle.stop()
+    assert caplog.text.count("too late to be judged") == 1
