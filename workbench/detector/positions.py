@@ -23,7 +23,7 @@ from workbench.verdicts.headers import source_of
 
 __all__ = ["Positions", "refuse_shorter"]
 
-_BEGIN_ANEW = 'Fix: begin anew with fresh=True and starting="earliest" (--fresh --starting earliest)'
+_BEGIN_ANEW = 'Fix: begin anew with fresh=True and starting="earliest" (--fresh --from earliest)'
 _PEEK = 256  # records at the end of a partition that are looked at
 _PEEK_BYTES = 256 * 1024
 _PEEK_S = 2.0

@@ -306,7 +306,7 @@ def test_a_topic_that_is_made_anew_ends_it_in_one_line_with_or_without_ids(made:
     soon(lambda: failed(made))
     assert isinstance(handle.error, TopicError)
     assert "made anew" in str(handle.error)
-    assert "--fresh --starting earliest" in str(handle.error)
+    assert "--fresh --from earliest" in str(handle.error)
 
 
 def test_a_topic_that_is_deleted_ends_it_in_one_line(made: Parts) -> None:
@@ -317,13 +317,10 @@ def test_a_topic_that_is_deleted_ends_it_in_one_line(made: Parts) -> None:
 
 
 def test_that_most_clicks_are_too_late_is_said_once(made: Parts, caplog: pytest.LogCaptureFixture) -> None:
-    for _ in range(30):
+    for _ in range(19):
         made.topics.add(TOPICS.dead_letters, value=b'{"reason":"too_late"}')
     made.start().wait_until_started()
-    made.topics.click(0)
-    assert "too late" not in caplog.text  # those were there before it began
-    for _ in range(30):
-        made.topics.add(TOPICS.dead_letters, value=b'{"reason":"too_late"}')
+    made.topics.add(TOPICS.dead_letters, value=b'{"reason":"too_late"}')
     soon(lambda: "most of fcd-producer is too late to be judged" in caplog.text)
     made.handle.stop()
     assert caplog.text.count("too late to be judged") == 1
