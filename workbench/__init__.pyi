@@ -5,7 +5,9 @@ from .broker.sender import Sending, replay, send
 from .broker.topics import Topics, connect
 from .charts.live import LiveChart
 from .cli.doctor import doctor
-from .clicks.files import Recording, read
+from .clicks.files import read
+from .clicks.mapping import Mapping
+from .clicks.recording import Recording
 from .clicks.traffic import Mix, Traffic
 from .detector.handle import Detector, detect
 from .detector.live import Live, live
@@ -28,6 +30,7 @@ __all__ = [
     "Detector",
     "Live",
     "LiveChart",
+    "Mapping",
     "Mix",
     "Recording",
     "Rule",

@@ -376,8 +376,10 @@ LONG_TEXTS = {
 
 READ_ALL = """
 import pandas as pd
-from workbench.clicks import access_log, record as clicks
-from workbench.reports import evidence, mask, patterns
+from workbench.clicks import presets, record as clicks
+from workbench.clicks.crawlers import crawlers
+from workbench.clicks.logs import log_rows
+from workbench.reports import evidence, mask
 from workbench.text import label, printable, spreadsheet_safe
 from workbench.errors import ClickError
 
@@ -385,9 +387,9 @@ def work(text):
     stamp, quoted = "192.0.2.7 - - [02/Jan/2026:03:04:05 +0100]", text.replace(chr(34), "'")
     lines = [f'{stamp} "GET /ad HTTP/1.1" 200 5 "-" "{agent}"' for agent in (text, quoted)]
     lines += [f'{stamp} "GET /{quoted} HTTP/1.1" 200 5 "-" "x"', f'{stamp} "GET /ad" {text}', text, f'"{text}']
-    access_log.requests([*lines, f"h [{text}", f"{text} - - [{text}]"])
+    list(log_rows([*lines, f"h [{text}", f"{text} - - [{text}]"], presets.find("combined")))
     agents = pd.Series([text, text[1:]], dtype=object)
-    patterns.crawlers(agents)
+    crawlers(agents)
     mask.mask_text(text)
     mask.masked(pd.DataFrame({name: agents for name in ("ip", "session_id", "user_agent")}))
     spreadsheet_safe(text), printable(text), label(text, 100_000)

@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 NAMESPACES = ["broker", "charts", "clicks", "errors", "reports", "rule", "tuning", "verdicts"]
 PUBLIC = {
     "workbench": [
-        *("Connection", "Cost", "Detector", "Live", "LiveChart", "Mix", "Recording", "Rule", "Sending", "Shadow"),
-        *("Surface", "Tolerance", "Topics", "Traffic", "TuningBoard", "VerdictFeed", "WorkbenchError"),
+        *("Connection", "Cost", "Detector", "Live", "LiveChart", "Mapping", "Mix", "Recording", "Rule", "Sending"),
+        *("Shadow", "Surface", "Tolerance", "Topics", "Traffic", "TuningBoard", "VerdictFeed", "WorkbenchError"),
         *("audit", "connect", "detect", "doctor", "evaluate", "follow", "judge", "live", "read", "read_topic"),
         *("replay", "report", "send", "surface"),
     ],
@@ -38,7 +38,7 @@ PUBLIC = {
     "workbench.charts": [
         *("LiveChart", "click_windows", "clicks_per_second", "latency", "overview", "session_timeline", "top_sessions"),
     ],
-    "workbench.clicks": ["Mix", "Recording", "SAMPLE_LOG", "Traffic", "read", "read_mapping"],
+    "workbench.clicks": ["Mapping", "Mix", "Recording", "SAMPLE_LOG", "Traffic", "read"],
     "workbench.reports": [
         *("Report", "evidence", "findings", "numbers", "patterns"),
         *("report", "run_notebook", "summary", "table", "tiles", "to_html", "versions", "write_report"),

@@ -27,7 +27,7 @@ for needs_more in (lambda: wb.LiveChart, lambda: wb.reports.tiles, lambda: __imp
         print(str(error).partition("Fix: ")[2])
 """
 PRINTED = """\
-1,800 lines: 1,018 clicks, 776 filtered out, 6 rejected
+1,800 lines: 1,018 clicks of 166 sessions from 2026-01-02 08:00:30 to 2026-01-02 13:58:07 UTC; 776 left out, 6 rejected
 [[109]]
 True
 pip install "click-fraud-workbench[lab]"

@@ -23,7 +23,7 @@ from workbench.clicks.traffic import Traffic
 from workbench.errors import TopicError, TrafficError
 
 if TYPE_CHECKING:
-    from workbench.clicks.files import Recording
+    from workbench.clicks.recording import Recording
 
 __all__ = ["Sending", "Sent", "Speed", "replay", "send"]
 

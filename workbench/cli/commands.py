@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from workbench.cli.console import connect, read_file, say, topics_of
+from workbench.cli.console import connect, read_files, say, topics_of
 from workbench.errors import TrafficError
 from workbench.text import printable
 
@@ -148,7 +148,7 @@ def replay(args: Namespace) -> int:
     from workbench.broker import sender
     from workbench.broker.topics import ensure_topics
 
-    recording, bars = read_file(args), sys.stderr.isatty()
+    recording, bars = read_files(args), sys.stderr.isatty()
     names, connection = topics_of(args), connect(args)
     ensure_topics(connection, names)
     with sender.replay(recording, connection, speed=args.speed, topic=names.clicks, progress=bars) as sending:

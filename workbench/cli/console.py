@@ -10,11 +10,12 @@ from workbench.text import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from workbench.broker.topics import Connection, Topics
-    from workbench.clicks.files import Recording
+    from workbench.clicks.recording import Recording
 
-__all__ = ["connect", "read_file", "say", "topics_of"]
+__all__ = ["connect", "read_files", "say", "tell", "topics_of"]
 
 _REJECTED_SHOWN = 3
 
@@ -38,16 +39,23 @@ def topics_of(args: Namespace) -> Topics:
     return Topics(args.clicks_topic, args.verdicts_topic, args.dead_letter_topic)
 
 
-def read_file(args: Namespace) -> Recording:
-    """The clicks of the file that was named; what was rejected is told on stderr."""
-    from workbench.clicks.files import read, read_mapping
+def read_files(args: Namespace) -> Recording:
+    """The clicks of the files that were named. How they were read, and what was not taken, is told on stderr."""
+    from workbench.cli.mapping import mapping_of
+    from workbench.clicks.files import read
 
-    mapping = read_mapping(",".join(args.map))
-    bars = sys.stderr.isatty()
-    recording = read(args.file, args.format, mapping or None, args.assets, args.idle_gap, bars)
-    say(f"{args.file}: {recording}")
-    for line in recording.rejected.head(_REJECTED_SHOWN).itertuples():
-        say(f"  rejected line {line.line}: {line.reason}: {printable(str(line.text))}")
+    recording = read(args.file, mapping_of(args), progress=sys.stderr.isatty())
+    tell(args.file, recording)
     if recording.clicks.empty:
-        raise ClickError(f"{args.file} holds no clicks. Fix: see what was rejected, or try --format or --assets")
+        raise ClickError(f"{' '.join(args.file)} holds no clicks. Fix: see above what was left out or rejected")
     return recording
+
+
+def tell(files: Sequence[str], recording: Recording) -> None:
+    """Tell on stderr what was read of files."""
+    say(f"{' '.join(files)}: {recording}")
+    for line in recording.told():
+        say(f"  {printable(line)}")
+    for row in recording.rejected.head(_REJECTED_SHOWN).itertuples():
+        where = f"{row.file} line {row.line}" if len(files) > 1 else f"line {row.line}"
+        say(f"  rejected {where}: {row.reason}: {printable(str(row.text))}")

@@ -22,6 +22,7 @@ from typing import Literal, NoReturn
 from workbench import __version__
 from workbench.cli import commands
 from workbench.cli.detect import detect
+from workbench.cli.mapping import add_mapping
 from workbench.cli.prepare import prepare
 from workbench.cli.report import report
 from workbench.cli.run import run
@@ -33,6 +34,7 @@ from workbench.text import printable
 __all__ = ["main", "make_parser"]
 
 _TOPICS = {"clicks": "fcd-producer", "verdicts": "fcd-consumer", "dead-letter": "fcd-dead-letter"}
+_FILES = "logs, CSV, JSON or Parquet, packed or not: files, folders, patterns, or - for stdin"
 _DURATION = "durations: 500ms, 10s, 2m, 1h"
 
 
@@ -175,13 +177,12 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_clicks_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="access log, CSV, Parquet or JSON Lines, packed with gzip or not")
-    _add_file(parser, idle_gap="30m")
+    parser.add_argument("file", nargs="+", metavar="FILE", help=_FILES)
+    add_mapping(parser)
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
-    text = "access log, CSV, Parquet or JSON Lines, packed or not; default: the clicks on the topic"
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help=text)
+    parser.add_argument("file", nargs="*", metavar="FILE", help=f"{_FILES}; default: the clicks on the topic")
     _add_rule(parser, "default: 3 in 10s")
     text = "the report, one file that opens offline; default: FILE-report.html in this folder"
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
@@ -190,18 +191,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", metavar="TEXT", help="of the report; default: made of the file's name")
     text = "another parameter of the notebook, or any of these by its name; may be given more than once"
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help=text)
-    _add_file(parser)
-
-
-def _add_file(parser: argparse.ArgumentParser, idle_gap: str | None = None) -> None:
-    """How a file is read. Without an `idle_gap` the job has its own, of the same length."""
-    formats = ("log", "csv", "parquet", "jsonl")
-    parser.add_argument("--format", choices=formats, help="default: told from the file")
-    text = "column of a table that holds a field, as session_id=visitor; may be given more than once"
-    parser.add_argument("--map", action="append", default=[], metavar="FIELD=COLUMN", help=text)
-    parser.add_argument("--assets", action="store_true", help="of a log, count images, scripts and the like too")
-    text = f"of a log, the pause that ends a session; default: 30m ({_DURATION})"
-    parser.add_argument("--idle-gap", default=idle_gap, metavar="DURATION", help=text)
+    add_mapping(parser)
 
 
 def _add_tune(parser: argparse.ArgumentParser) -> None:
@@ -219,7 +209,7 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
     text = "labels that mean fraud, with commas; default: 1, true, yes, fraud, bot and the like; '' looks at no label"
     parser.add_argument("--fraud-labels", metavar="LABEL[,…]", help=text)
     parser.add_argument("--top", type=_positive, default=10, metavar="N", help="rules to print; default: %(default)s")
-    text = "read with Spark: for CSV and Parquet larger than memory"
+    text = "count with Spark: for clicks larger than memory"
     parser.add_argument("--spark", action="store_true", help=text)
     parser.add_argument("--master", metavar="URL", help="Spark cluster for --spark; default: this process")
 

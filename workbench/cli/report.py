@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli.console import say, topics_of
+from workbench.cli.mapping import mapping_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -39,15 +40,12 @@ def report(args: Namespace) -> int:
 def _given(args: Namespace) -> dict[str, Any]:
     """The parameters that options say; what none says is up to the notebook."""
     values = {
-        "source": str(args.file) if args.file else None,
+        "source": "\n".join(args.file) or None,
         "window": args.window,
         "threshold": args.threshold,
         "title": args.title,
         "show_ips": args.show_ips or None,
         "evidence_file": str(args.evidence) if args.evidence else None,
-        "format": args.format,
-        "mapping": ",".join(args.map) or None,
-        "assets": args.assets or None,
-        "idle_gap": args.idle_gap,
+        "mapping": mapping_of(args).to_toml() or None,
     }
     return {name: value for name, value in values.items() if value is not None}

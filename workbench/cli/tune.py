@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final, Literal
 
-from workbench.cli.console import read_file, say
+from workbench.cli.console import read_files, say
 from workbench.errors import ClickError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def tune(args: Namespace) -> int:
     if args.spark:
         found = _by_spark(args, windows, thresholds, cost, bots)
     else:
-        found = surface(read_file(args).clicks, windows, thresholds, cost=cost, bots=bots)
+        found = surface(read_files(args).clicks, windows, thresholds, cost=cost, bots=bots)
     for text in found.warnings:
         say(f"warning: {text}")
     if found.labels.counts or not found.labelled:
@@ -55,7 +55,6 @@ def tune(args: Namespace) -> int:
 def _by_spark(
     args: Namespace, windows: list[timedelta], thresholds: list[int], cost: Cost, bots: Collection[str]
 ) -> Surface:
-    from workbench.clicks.files import read_mapping
     from workbench.spark.session import stop_spark
     from workbench.tuning import on_spark
 
@@ -63,13 +62,13 @@ def _by_spark(
         raise ClickError(f"--spark reads csv and parquet: got {args.format!r}; leave --spark out")
     try:
         found = on_spark.surface(
-            args.file,
+            args.file[0],
             windows,
             thresholds,
             cost=cost,
             bots=bots,
             format=args.format,
-            mapping=read_mapping(",".join(args.map)),
+            mapping=dict(pair.split("=") for pair in ",".join(args.map).split(",") if pair),
             master=args.master,
             progress=sys.stderr.isatty(),
         )

@@ -82,7 +82,7 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
             continue
         for one in usual:
             found = one if one in names else there.get(_plain(one))
-            if found is not None and found not in taken:
+            if found is not None and (found == name or found not in taken):
                 guesses[name] = found
                 taken.add(found)
                 break
@@ -150,28 +150,48 @@ def _what_is_missing(
         said.append(f"no column for {_and(missing)}")
     pairs = []
     for name in ("session_id", "url", "ts"):
-        given = [path for path in _paths(mapping, name) if path not in wrong]
-        path = "+".join(given) or guesses.get(name) or _close(name, _paths(mapping, name), names)
-        pairs.append(f"{name}={path}")
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    return f"{source} has {' and '.join(said)}; it has {quote_names(shown)}. Fix: --map {','.join(pairs)}"
+        given = _paths(mapping, name)
+        right = [path for path in given if path not in wrong]
+        pairs.append(f"{name}={'+'.join(right) or guesses.get(name) or _likely(name, given, names)}")
+    pairs += [
+        f"{name}={_likely(name, [path], names)}"
+        for name in FIELD_NAMES[3:]
+        for path in _paths(mapping, name)
+        if path in wrong
+    ]
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
+    option = ",".join(pairs)
+    option = f'"{option}"' if re.search(r"[^\w.,=+@-]", option) else option
+    return f"{source} has {' and '.join(said)}; it has {shown or 'no columns'}. Fix: --map {option}"
 
 
-def quote_names(shown: str) -> str:
-    """Names of columns for a message, shortened."""
-    return shown if len(shown) <= 300 else f"{shown[:299]}…"
-
-
-def _close(name: str, given: Sequence[str], names: Sequence[str]) -> str:
-    near = {one.lower(): one for one in names}
+def _likely(name: str, given: Sequence[str], names: Sequence[str]) -> str:
+    """What could be written for a field: what is called alike, else what often serves for it."""
+    near = {_plain(re.split(r"[.\[]", one)[-1]): one for one in reversed(names)}
+    near |= {_plain(one): one for one in reversed(names)}
     for wanted in (*given, name):
-        if close := difflib.get_close_matches(wanted.lower(), near, n=1, cutoff=0.5):
+        if close := difflib.get_close_matches(_plain(wanted), near, n=1, cutoff=0.6):
             return near[close[0]]
-    return "COLUMN"
+    if name == "session_id":
+        parts = (next((near[_plain(one)] for one in usual if _plain(one) in near), None) for usual in _PARTS_OF_VISITOR)
+        return "+".join(filter(None, parts)) or "COLUMN"
+    return next((near[_plain(one)] for one in _STAND_INS.get(name, ()) if _plain(one) in near), "COLUMN")
 
 
 def _and(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+_SHOWN: Final = 20  # columns in a message
+_LONGEST_SHOWN: Final = 300
+_PARTS_OF_VISITOR: Final = (USUAL["ip"], ("device", "device_model"), ("os",), USUAL["user_agent"])
+_STAND_INS: Final[MappingOf[str, tuple[str, ...]]] = {
+    "url": (
+        "channel", "creative", "placement", "ad_group", "adgroup", "banner", "banner_id", "campaign", "campaign_id",
+        "app", "site_id", "site_domain", "site", "screen_name",
+    ),
+    "ts": ("hour", "day", "received_at", "sent_at", "server_time", "log_time"),
+}  # fmt: skip
+"""Columns that often say what was clicked, or when, under another name: to be suggested, never taken."""
 _ADDRESSES: Final = frozenset(_plain(name.split(".")[-1]) for name in USUAL["ip"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -46,17 +46,14 @@ def crawlers(user_agents: pd.Series[Any]) -> pd.Series[bool]:
     >>> crawlers(pd.Series(["Googlebot/2.1", "kube-probe/1.29", "curl/8.5", "Firefox/140.0", None])).tolist()
     [True, True, False, False, False]
     """
-    known: dict[str, bool] = {}
-    found = [_is_crawler(agent[:AGENT_READ], known) if isinstance(agent, str) else False for agent in user_agents]
+    found = [_is_crawler(agent[:AGENT_READ]) if isinstance(agent, str) else False for agent in user_agents]
     is_crawler: npt.NDArray[np.bool_] = np.array(found, dtype=bool)
     return pd.Series(is_crawler, index=user_agents.index)
 
 
-def _is_crawler(agent: str, known: dict[str, bool]) -> bool:
-    found = known.get(agent)
-    if found is None:
-        found = known[agent] = any(pattern.search(agent) for pattern in _patterns())
-    return found
+@lru_cache(maxsize=1 << 16)
+def _is_crawler(agent: str) -> bool:
+    return any(pattern.search(agent) for pattern in _patterns())
 
 
 @cache

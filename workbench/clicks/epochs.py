@@ -90,17 +90,24 @@ class Epochs:
         return micros, reason
 
     def _implausible(self, values: Objects) -> str:
-        numbers = sorted(values.tolist(), key=float)
+        numbers = sorted(values.tolist(), key=_size)
         shown = f"{quote(numbers[0])} to {quote(numbers[-1])}"
         fix, text = "say what they count, as --time-unit s", digits(numbers[0])
         if text.isdigit() and text[:2] in ("19", "20") and len(text) in _COMPACT:
             fix = f"they look like dates: --time-format {_COMPACT[len(text)]} --tz UTC"
         elif text.isdigit() and len(text) == 8 and 0 < int(text[2:4]) <= 12:
             fix = "they look like dates: --time-format %y%m%d%H --tz UTC"
-        elif 30_000 <= float(numbers[0]) < 60_000:
+        elif 30_000 <= _size(numbers[0]) < 60_000:
             fix = "they look like a spreadsheet's days: --time-unit days --tz UTC"
         what = "no times in s, ms, us or ns since 1970 between 1990 and now"
         return f"{self._source}: the numbers in {self._column} are {what}: {shown}; {fix}"
+
+
+def _size(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
 
 
 def digits(value: object) -> str:

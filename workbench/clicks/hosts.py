@@ -32,6 +32,7 @@ _PREFIX = re.compile(r"(?:ip(?:v[46])?|for)[:=]", re.IGNORECASE | re.ASCII)
 _BRACKETS = re.compile(r"\[([^\[\]]*+)\](?::[0-9]{0,5})?")
 _PORT = re.compile(r"([^:]++):[0-9]{0,5}")
 _ZONE = re.compile(r"([0-9A-Fa-f:.]++)%.*", re.DOTALL)
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.|\Z)){4}(?<=[0-9])")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
 
@@ -126,6 +127,8 @@ def client_of(text: str, client: Client = "public") -> str | None:
     >>> client_of("203.0.113.9, 10.0.0.1"), client_of("-")
     ('203.0.113.9', None)
     """
+    if _IPV4.fullmatch(text):  # as nearly all are
+        return None if text in NOBODY else text
     entries = [name for entry in _BETWEEN.split(text.translate(_QUOTES)) if (name := host(entry)) is not None]
     if len(entries) < 2:
         return entries[0] if entries else None

@@ -6,6 +6,7 @@ the records of a topic, in `detector.foreign`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from workbench.clicks.exclusions import Exclusions
 from workbench.clicks.hosts import hosts
 from workbench.clicks.identity import is_visitor
 from workbench.clicks.mapping import CONSTANT, Mapping
-from workbench.clicks.record import FIELDS, LONGEST_TEXT, OPTIONAL, TS_DTYPE, is_text
+from workbench.clicks.record import FIELDS, LONGEST_TEXT, OPTIONAL, is_text
 from workbench.clicks.rows import Rows
 from workbench.clicks.times import Times
 
@@ -34,9 +35,10 @@ NO_VISITOR_SAID: Final = "no visitor: the id is empty, (not set), -, null, 0 or 
 CRAWLERS: Final = "known crawlers and health checks"
 _EXCLUDED: Final = "excluded"
 _NO_PAGE: Final = "no clicks on pages: pictures, scripts, other methods"
-_ASSET: Final = (
-    r"(?i)^[^?]*(?:\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|woff2?|ttf|otf|eot)|/robots\.txt)(?:\?|$)"
-)
+_ASSET: Final = re.compile(
+    r"[^?]*(?:\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|woff2?|ttf|otf|eot)|/robots\.txt)(?:\?|\Z)",
+    re.IGNORECASE,
+).match
 _TEXT_SHOWN: Final = 200
 
 Objects = npt.NDArray[np.object_]
@@ -82,94 +84,145 @@ class Intake:
     def take(self, rows: Rows) -> Chunk:
         """Sort out the rows of a chunk. Raises ClickError when a column cannot be what it is taken for."""
         self.told.update(rows.notes)
-        cells, n = rows.cells, len(rows.line)
-        problem, aside = rows.problem.astype(object), rows.aside.astype(object)
-        out = pd.DataFrame(index=pd.RangeIndex(n))
-        self._take_url(cells, out, problem, aside)
-        out["ts"] = self._take_ts(cells, problem, aside)
-        out["ip"] = self._hosts(cells, self._mapping.ip, "addresses that are none")
-        out["user_agent"] = self._texts(cells, self._mapping.user_agent)
-        out["user_agent"] = out["user_agent"].where(out["user_agent"] != "-", None)
-        out["label"] = self._texts(cells, self._mapping.label)
-        self._take_visitor(cells, out, problem, aside)
-        self._take_id(cells, out, rows, problem, aside)
-        for name, path in self._mapping.carry.items():
-            out[name] = _cells(cells, path, n).to_numpy()
-        _put(problem, aside, self._what_is_no_page(cells, out), into=aside, text=_NO_PAGE)
+        sorting = _Sorting(rows)
+        # What costs least comes first, and is not looked at again.
+        sorting.put_aside(self._no_page(sorting.cells), _NO_PAGE)
+        self._take_url(sorting)
+        sorting.columns["user_agent"] = self._agents(sorting.cells)
+        sorting.columns["ip"] = self._addresses(sorting.cells)
         if self._excluded is not None:
-            _put(problem, aside, self._excluded(out["ip"], out["url"], out["user_agent"]), into=aside, text=_EXCLUDED)
-        if self._mapping.crawlers == "aside":
-            _put(problem, aside, crawlers(out["user_agent"]).to_numpy(), into=aside, text=CRAWLERS)
-        out["line"] = rows.line
-        return _sorted_out(out, rows, problem, aside)
+            found = sorting.columns
+            sorting.put_aside(self._excluded(found["ip"], found["url"], found["user_agent"]), _EXCLUDED)
+        self._take_ts(sorting)
+        self._take_visitor(sorting)
+        self._take_id(sorting, rows)
+        sorting.columns["label"] = _texts(_cells(sorting.cells, self._mapping.label))
+        for name, path in self._mapping.carry.items():
+            sorting.columns[name] = _cells(sorting.cells, path).astype(object)
+        return sorting.chunk(rows, self._mapping.crawlers == "aside")
 
-    def _take_url(self, cells: pd.DataFrame, out: pd.DataFrame, problem: Objects, aside: Objects) -> None:
-        out["url"] = self._texts(cells, self._mapping.url)
-        _put(problem, aside, out["url"].isna().to_numpy(), into=problem, text=_no_text("url"))
-        out["url"], changed = urls.dropped(out["url"], self._drop, self._mapping.url_keep)
+    def _no_page(self, cells: pd.DataFrame) -> Bools:
+        if self._mapping.method is None:
+            return np.zeros(len(cells), np.bool_)
+        method = _texts(_cells(cells, self._mapping.method)).str.upper().to_numpy()
+        url = _cells(cells, self._mapping.url).to_numpy()
+        other = (method != "GET") & (method != "POST") & pd.notna(method)
+        if not self._mapping.assets:
+            other |= np.array([isinstance(text, str) and _ASSET(text) is not None for text in url], np.bool_)
+        return np.asarray(other, np.bool_)
+
+    def _take_url(self, sorting: _Sorting) -> None:
+        url = _texts(_cells(sorting.cells, self._mapping.url))
+        url, changed = urls.dropped(url, self._drop, self._mapping.url_keep)
+        sorting.columns["url"] = url
+        sorting.reject(url.isna().to_numpy(), _no_text("url"))
         if changed.any():
             self.told["URLs without parameters that are new with each click"] += int(changed.sum())
         if self._mapping.url_from is not None:
-            out["url"] = urls.taken(out["url"], self._mapping.url_from)
-            text = f"no {self._mapping.url_from} in the URL"
-            _put(problem, aside, out["url"].isna().to_numpy(), into=aside, text=text)
+            ad = urls.taken(sorting.columns["url"], self._mapping.url_from)
+            sorting.columns["url"] = ad
+            sorting.put_aside(ad.isna().to_numpy(), f"no {self._mapping.url_from} in the URL")
 
-    def _take_ts(self, cells: pd.DataFrame, problem: Objects, aside: Objects) -> pd.Series[Any]:
-        ts = pd.Series(pd.NaT, index=pd.RangeIndex(len(cells)), dtype=TS_DTYPE)
-        left = np.flatnonzero((problem == "") & (aside == ""))
-        if len(left):
-            values = _cells(cells, self._mapping.ts or "ts", len(cells)).iloc[left].reset_index(drop=True)
-            found, reason = self._times(values)
-            ts = ts.to_frame("ts").assign(ts=found.set_axis(left))["ts"] if len(left) < len(ts) else found
-            problem[left] = reason
-            self.told.update(self._times.told)
-            self._times.told.clear()
-        return ts
+    def _take_ts(self, sorting: _Sorting) -> None:
+        ts, reason = self._times(_cells(sorting.cells, self._mapping.ts))
+        self.told.update(self._times.told)
+        self._times.told.clear()
+        sorting.columns["ts"] = ts
+        for text in dict.fromkeys(reason[reason != ""].tolist()):
+            wrong = reason == text
+            sorting.reject(wrong, text)
+            reason = reason[~wrong]
 
-    def _take_visitor(self, cells: pd.DataFrame, out: pd.DataFrame, problem: Objects, aside: Objects) -> None:
+    def _take_visitor(self, sorting: _Sorting) -> None:
         if self._visits:
-            out["session_id"] = pd.Series([None] * len(out), dtype=object)
-            _put(problem, aside, out["ip"].isna().to_numpy(), into=problem, text="no address or host name of a visitor")
+            sorting.columns["session_id"] = pd.Series([None] * len(sorting.cells), dtype=object)
+            sorting.reject(sorting.columns["ip"].isna().to_numpy(), "no address or host name of a visitor")
             return
-        parts, wrong = [], np.zeros(len(out), np.bool_)
+        parts, wrong = [], np.zeros(len(sorting.cells), np.bool_)
         for path in self._mapping.session_id:
-            raw = _cells(cells, path, len(cells))
+            raw = _cells(sorting.cells, path)
             texts = _texts(raw)
             wrong |= (texts.isna() & raw.notna() & (raw != "")).to_numpy(dtype=bool)
             parts.append((hosts(texts, self._mapping.client).fillna(texts) if is_address(path) else texts).to_list())
         names = [visitor(values) for values in zip(*parts, strict=True)]
-        out["session_id"] = pd.Series(names, index=out.index, dtype=object)
-        too_long = np.array([name is not None and len(name) > LONGEST_TEXT for name in names], bool)
-        _put(problem, aside, wrong | too_long, into=problem, text=_no_text("session_id"))
-        _put(problem, aside, out["session_id"].isna().to_numpy(), into=aside, text=NO_VISITOR_SAID)
+        too_long = np.array([name is not None and len(name) > LONGEST_TEXT for name in names], np.bool_)
+        sorting.columns["session_id"] = pd.Series(names, dtype=object)
+        sorting.reject(wrong | too_long, _no_text("session_id"))
+        sorting.put_aside(sorting.columns["session_id"].isna().to_numpy(), NO_VISITOR_SAID)
 
-    def _take_id(self, cells: pd.DataFrame, out: pd.DataFrame, rows: Rows, problem: Objects, aside: Objects) -> None:
+    def _take_id(self, sorting: _Sorting, rows: Rows) -> None:
         if self._mapping.click_id is None:
-            out["click_id"] = [f"{self._source}:{number}" for number in rows.line.tolist()]
+            made = [f"{self._source}:{number}" for number in rows.line[sorting.left].tolist()]
+            sorting.columns["click_id"] = pd.Series(made, dtype=object)
             return
-        out["click_id"] = self._texts(cells, self._mapping.click_id)
-        _put(problem, aside, out["click_id"].isna().to_numpy(), into=problem, text=_no_text("click_id"))
+        sorting.columns["click_id"] = _texts(_cells(sorting.cells, self._mapping.click_id))
+        sorting.reject(sorting.columns["click_id"].isna().to_numpy(), _no_text("click_id"))
 
-    def _what_is_no_page(self, cells: pd.DataFrame, out: pd.DataFrame) -> Bools:
-        if self._mapping.method is None:
-            return np.zeros(len(out), np.bool_)
-        method = self._texts(cells, self._mapping.method).str.upper()
-        other: Bools = (method.notna() & (method != "GET") & (method != "POST")).to_numpy(dtype=bool)
-        if not self._mapping.assets:
-            other |= out["url"].str.contains(_ASSET, regex=True, na=False).to_numpy(dtype=bool)
-        return other
+    def _agents(self, cells: pd.DataFrame) -> pd.Series[Any]:
+        agents = _texts(_cells(cells, self._mapping.user_agent))
+        return agents.where(agents != "-", None)
 
-    def _hosts(self, cells: pd.DataFrame, path: str | None, told: str | None = None) -> pd.Series[Any]:
-        texts = self._texts(cells, path)
+    def _addresses(self, cells: pd.DataFrame) -> pd.Series[Any]:
+        texts = _texts(_cells(cells, self._mapping.ip))
         found = hosts(texts, self._mapping.client)
-        if told and (lost := int((found.isna() & texts.notna() & (texts != "-")).sum())):
-            self.told[told] += lost
+        if not self._visits and (lost := int((found.isna() & texts.notna() & (texts != "-")).sum())):
+            self.told[f"values of {self._mapping.ip} that are no address, left out of ip"] += lost
         return found
 
-    @staticmethod
-    def _texts(cells: pd.DataFrame, path: str | None) -> pd.Series[Any]:
-        """The cells of a path as texts, None where they are none that can be kept."""
-        return _texts(_cells(cells, path, len(cells)))
+
+class _Sorting:
+    """The rows of a chunk while they are sorted out: what is left, and the columns that were made of it so far.
+
+    left: which rows are left, shape (m,). cells, columns: of those, with the index 0..m-1.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._problem, self._aside = rows.problem.astype(object), rows.aside.astype(object)
+        self.left = np.arange(len(rows.line))
+        self.cells = rows.cells
+        self.columns: dict[str, pd.Series[Any]] = {}
+        self._keep((self._problem == "") & (self._aside == ""))
+
+    def reject(self, where: Bools, why: str) -> None:
+        """Reject rows of those that are left."""
+        self._problem[self.left[where]] = why
+        self._keep(~where)
+
+    def put_aside(self, where: Bools, why: str) -> None:
+        """Filter out rows of those that are left."""
+        self._aside[self.left[where]] = why
+        self._keep(~where)
+
+    def _keep(self, where: Bools) -> None:
+        if where.all():
+            return
+        self.left = self.left[where]
+        self.cells = self.cells[where].reset_index(drop=True)
+        self.columns = {name: column[where].reset_index(drop=True) for name, column in self.columns.items()}
+
+    def chunk(self, rows: Rows, crawlers_aside: bool) -> Chunk:
+        """What became of all rows."""
+        named = (*FIELDS, *OPTIONAL)
+        order = [*named, *(name for name in self.columns if name not in named)]
+        clicks = pd.DataFrame({name: self.columns[name] for name in order}, copy=False)
+        clicks["line"] = rows.line[self.left]
+        crawler = np.zeros(len(clicks), np.bool_)
+        if crawlers_aside:
+            crawler = crawlers(clicks["user_agent"]).to_numpy()
+            self._aside[self.left[crawler]] = CRAWLERS
+        bad, filtered = self._problem != "", self._aside != ""
+        rejected = {
+            "line": rows.line[bad],
+            "reason": self._problem[bad],
+            "text": pd.Series([rows.text(i)[:_TEXT_SHOWN] for i in np.flatnonzero(bad).tolist()], dtype=object),
+        }
+        return Chunk(
+            clicks=clicks[~crawler].reset_index(drop=True),
+            crawlers=clicks[crawler].reset_index(drop=True),
+            lines=len(rows.line),
+            rejected=pd.DataFrame(rejected),
+            filtered=Counter(self._aside[filtered & ~bad].tolist()),
+        )
 
 
 def visitor(parts: Sequence[str | None]) -> str | None:
@@ -185,12 +238,12 @@ def visitor(parts: Sequence[str | None]) -> str | None:
     return "/".join((part or "").replace("%", "%25").replace("/", "%2F") for part in parts)
 
 
-def _cells(cells: pd.DataFrame, path: str | None, n: int) -> pd.Series[Any]:
-    if path is None:
-        return pd.Series([None] * n, dtype=object)
-    if path.startswith(CONSTANT):
-        return pd.Series([path[len(CONSTANT) :]] * n, dtype=object)
-    return cells[path] if path in cells.columns else pd.Series([None] * n, dtype=object)
+def _cells(cells: pd.DataFrame, path: str | None) -> pd.Series[Any]:
+    """The cells of a path, or its constant, or nothing."""
+    if path is not None and path in cells.columns:
+        return cells[path]
+    value = path[len(CONSTANT) :] if path is not None and path.startswith(CONSTANT) else None
+    return pd.Series([value] * len(cells), dtype=object)
 
 
 def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
@@ -220,29 +273,3 @@ def _text(value: object) -> str | None:
 
 def _no_text(field: str) -> str:
     return f"{field} is not text of 1 to {LONGEST_TEXT} characters"
-
-
-def _put(problem: Objects, aside: Objects, where: Bools, *, into: Objects, text: str) -> None:
-    """Give a reason to the rows that have none yet."""
-    into[where & (problem == "") & (aside == "")] = text
-
-
-def _sorted_out(out: pd.DataFrame, rows: Rows, problem: Objects, aside: Objects) -> Chunk:
-    bad, filtered = problem != "", (problem == "") & (aside != "")
-    named = [*FIELDS, *OPTIONAL]
-    out = out[[*named, *(name for name in out.columns if name not in named)]]
-    rejected = pd.DataFrame(
-        {
-            "line": rows.line[bad],
-            "reason": problem[bad],
-            "text": pd.Series([rows.text(i)[:_TEXT_SHOWN] for i in np.flatnonzero(bad).tolist()], dtype=object),
-        }
-    )
-    kept = out[~bad & ~filtered]
-    return Chunk(
-        clicks=kept.reset_index(drop=True),
-        crawlers=out[filtered & (aside == CRAWLERS)].reset_index(drop=True),
-        lines=len(out),
-        rejected=rejected,
-        filtered=Counter(aside[filtered].tolist()),
-    )

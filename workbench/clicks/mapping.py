@@ -131,6 +131,8 @@ class Mapping:
             if not all(isinstance(value, str) and value for value in values):
                 raise ClickError(f"{name} is {quote(given)}: it takes texts that are not empty")
             object.__setattr__(self, name, values)
+        if not isinstance(self.carry, MappingOf):
+            raise ClickError(f"carry is of the wrong kind: {quote(self.carry)}; it takes names and their paths")
         for name, path in self._named_paths():
             if not isinstance(path, str) or not path:
                 raise ClickError(f"{name} is {quote(path)}: it takes the name of a column, or a path as request.uri")
@@ -239,26 +241,42 @@ class Mapping:
         str
             Lines, each with its end; empty where all is the default.
         """
-        default, lines = type(self)(), []
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if value == getattr(default, one.name):
-                continue
+        lines = []
+        for name, value in self.changed.items():
             if isinstance(value, timedelta):
                 value = format_duration(value)
             if isinstance(value, tuple):
                 value = list(value)
             if isinstance(value, dict):
-                pairs = ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items())
-                lines.append(f"{one.name} = {{{pairs}}}\n")
+                pairs = ", ".join(f"{_written(key)} = {_written(path)}" for key, path in value.items())
+                lines.append(f"{name} = {{{pairs}}}\n")
             else:
-                lines.append(f"{one.name} = {json.dumps(value)}\n")
+                lines.append(f"{name} = {_written(value)}\n")
         return "".join(lines)
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The parameters that are not the default, by name."""
+        default = type(self)()
+        values = ((one.name, getattr(self, one.name)) for one in fields(self))
+        return {name: value for name, value in values if value != getattr(default, name)}
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths that are named, each once, constants left out."""
+        return [
+            path for path in dict.fromkeys(path for _, path in self._named_paths()) if not path.startswith(CONSTANT)
+        ]
 
     def _named_paths(self) -> Iterable[tuple[str, Any]]:
         yield from (("session_id", path) for path in self.session_id)
         yield from ((name, path) for name in FIELD_NAMES[1:] if (path := getattr(self, name)) is not None)
         yield from self.carry.items()
+
+
+def _written(value: object) -> str:
+    """A text, a number, a truth or a list of texts as TOML, which is as JSON but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _one_of(name: str, value: object, choices: Iterable[object]) -> None:

@@ -164,7 +164,7 @@ def _kinds(values: Objects) -> tuple[Places, Places, Places]:
         elif isinstance(value, pd.Timestamp):
             kinds[i] = 2
         elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
-            kinds[i] = 3 if np.isfinite(value) else 0
+            kinds[i] = 3 if not isinstance(value, float | np.floating) or np.isfinite(value) else 0
     return np.flatnonzero(kinds == 1), np.flatnonzero(kinds == 2), np.flatnonzero(kinds == 3)
 
 

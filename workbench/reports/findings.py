@@ -16,7 +16,7 @@ import pandas as pd
 from workbench.broker.recorded import read_topic
 from workbench.broker.records import records
 from workbench.broker.topics import Connection, Topics, describe
-from workbench.clicks.files import Recording
+from workbench.clicks.recording import Recording
 from workbench.distinct import count
 from workbench.errors import ClickError
 from workbench.reports import patterns
@@ -106,7 +106,7 @@ def of_recording(recording: Recording, source: Path | str, rule: Rule, *, show_i
         "lines": recording.lines,
         "clicks": len(recording.clicks),
         "malformed": len(recording.rejected),
-        "no clicks on pages (pictures, scripts, other methods)": recording.filtered,
+        **{f"left out: {reason}": count for reason, count in recording.filtered.items()},
         "late: dated before a line above them": recording.late,
     }
     return _findings(Path(source).name, rule, recording.clicks, counts, recording.rejected, show_ips)

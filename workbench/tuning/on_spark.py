@@ -22,7 +22,6 @@ from tqdm.auto import tqdm
 from workbench.clicks import gaps
 from workbench.clicks.labels import FRAUD_LABELS, alike
 from workbench.clicks.record import FIELDS, LONGEST_TEXT, TS_PATTERN
-from workbench.clicks.tables import find_divider
 from workbench.durations import MICROSECOND
 from workbench.errors import ClickError
 from workbench.text import quote
@@ -130,6 +129,11 @@ def surface(
         prices=cost,
         rejected=int(seen.get["bad"]),
     )
+
+
+def find_divider(header: str) -> str:
+    """Which of the signs , ; tab and | divides the cells of a table with this header."""
+    return max(",;\t|", key=header.count)
 
 
 def _guess(path: str) -> Format:

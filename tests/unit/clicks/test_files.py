@@ -16,11 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.clicks import files, tables
-from workbench.clicks.files import SAMPLE_LOG, Recording, read
+from workbench.clicks.files import SAMPLE_LOG, read
+from workbench.clicks.intake import NO_VISITOR_SAID
 from workbench.clicks.order import order
 from workbench.clicks.record import FIELDS, check, frame, parse, records
-from workbench.errors import ClickError, RuleError
+from workbench.clicks.recording import Recording
+from workbench.errors import ClickError
 from workbench.rule import Rule, judge
 
 EXPECTED = [
@@ -53,8 +54,8 @@ def write(folder: Path, kind: str, df: pd.DataFrame) -> Path:
 
 
 def rows(recording: Recording) -> list[tuple[Any, ...]]:
-    assert recording.lines == len(recording.clicks) + len(recording.rejected) + recording.filtered
-    assert list(recording.rejected.columns) == ["line", "reason", "text"]
+    assert recording.lines == len(recording.clicks) + len(recording.rejected) + sum(recording.filtered.values())
+    assert list(recording.rejected.columns) == ["file", "line", "reason", "text"]
     clicks = check(recording.clicks)
     return list(clicks[list(FIELDS)].itertuples(index=False, name=None))
 
@@ -80,30 +81,29 @@ def test_columns_are_mapped(tmp_path: Path, kind: str) -> None:
     mapping = {"session_id": "visitor", "ts": "when", "label": "truth"}
     names = {"session_id": "visitor", "ts": "when"}
     path = write(tmp_path, kind, table(truth=["person", "burst_bot", "person"]).rename(columns=names))
-    recording = read(path, mapping=mapping)
+    recording = read(path, mapping)
     assert rows(recording) == EXPECTED
     assert recording.clicks["label"].tolist() == ["person", "burst_bot", "person"]
 
 
 @kinds
 def test_one_column_may_serve_two_fields(tmp_path: Path, kind: str) -> None:
-    recording = read(write(tmp_path, kind, table()), mapping={"click_id": "ts"})
+    recording = read(write(tmp_path, kind, table()), {"click_id": "ts"})
     assert recording.clicks["click_id"].tolist() == TIMES
 
 
 @kinds
 def test_a_missing_column_is_an_error_that_names_the_near_ones(tmp_path: Path, kind: str) -> None:
     path = write(tmp_path, kind, table().rename(columns={"session_id": "Visitor_ID"}))
-    with pytest.raises(ClickError, match="no column 'visitor' for session_id; did you mean 'Visitor_ID'"):
-        read(path, mapping={"session_id": "visitor"})
-    with pytest.raises(ClickError, match="no column 'session_id'"):
-        read(path)
+    with pytest.raises(ClickError, match=r"no column 'visitor'; .* --map session_id=Visitor_ID,url=url,ts=ts"):
+        read(path, {"session_id": "visitor"})
+    assert rows(read(path)) == EXPECTED
 
 
 @kinds
 def test_a_mapping_of_no_field_is_an_error_that_names_the_fields(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(ClickError, match=r"'session'.*click_id, session_id, url, ts"):
-        read(write(tmp_path, kind, table()), mapping={"session": "session_id"})
+    with pytest.raises(ClickError, match=r"'session'.*session_id\?"):
+        read(write(tmp_path, kind, table()), {"session": "session_id"})
 
 
 @kinds
@@ -116,10 +116,9 @@ def test_epochs_are_read_in_seconds_milliseconds_and_microseconds(
     assert recording.clicks["ts"].tolist() == [datetime.fromtimestamp(s, UTC) for s in seconds], unit
 
 
-@given(st.integers(200_000_000 * 10**6, 2**53))
+@given(st.integers(700_000_000 * 10**6, 1_760_000_000 * 10**6))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 def test_an_epoch_with_a_fraction_is_exact_to_the_microsecond(tmp_path: Path, us: int) -> None:
-    us %= 4_000_000_000 * 10**6
     path = text_file(tmp_path, "x.csv", "session_id,url,ts", f"s,/,{us // 10**6}.{us % 10**6:06}")
     assert read(path).clicks["ts"].astype("int64").tolist() == [us]
 
@@ -128,7 +127,7 @@ def test_real_timestamps_in_parquet_are_read_and_naive_ones_refused(tmp_path: Pa
     when = pd.Series([ts for *_, ts in EXPECTED])
     for there in (when, when.dt.tz_convert("Asia/Kolkata").dt.as_unit("ns")):
         assert rows(read(write(tmp_path, "parquet", table(ts=there)))) == EXPECTED
-    with pytest.raises(ClickError, match="without a time zone"):
+    with pytest.raises(ClickError, match="without a zone"):
         read(write(tmp_path, "parquet", table(ts=when.dt.tz_localize(None))))
 
 
@@ -143,7 +142,7 @@ def test_whole_numbers_are_ids_and_dictionary_columns_are_text(tmp_path: Path) -
         ["1", "7", "/ad"],
         ["2", "7", "/ad"],
     ]
-    assert recording.rejected["reason"].tolist() == ["session_id is not text of 1 to 8192 characters"]
+    assert recording.filtered == {NO_VISITOR_SAID: 1}
 
 
 @kinds
@@ -153,22 +152,12 @@ def test_without_click_ids_they_are_made_of_name_and_line(tmp_path: Path, kind: 
     assert recording.clicks["click_id"].tolist() == [f"some.{kind}:{first + i}" for i in range(3)]
 
 
-@pytest.mark.parametrize(
-    ("number", "utc"),
-    [
-        ("99999999999", "5138-11-16T09:46:39Z"),
-        ("100000000000", "1973-03-03T09:46:40Z"),
-        ("99999999999999", "5138-11-16T09:46:39.999Z"),
-        ("100000000000000", "1973-03-03T09:46:40Z"),
-        ("0", "1970-01-01T00:00:00Z"),
-        ("-1", "1969-12-31T23:59:59Z"),
-    ],
-)
-def test_the_size_of_an_epoch_tells_its_unit(tmp_path: Path, number: str, utc: str) -> None:
-    recording = read(write(tmp_path, "csv", table(ts=[number] * 3)))
-    assert recording.clicks["ts"].tolist() == [datetime.fromisoformat(utc)] * 3
-
-
+GOOD_LINES = [
+    b'{"session_id":"s","url":"/","ts":1767323045}',
+    b"s,/,1767323045",
+    b's,"/a",1767323045',
+    b'192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/1.1" 200 5',
+]
 BAD_TIMES = [
     "",
     "2026-01-02T03:04:05",
@@ -178,7 +167,6 @@ BAD_TIMES = [
     "inf",
     "1e300",
     "2026-02-30T00:00:00Z",
-    "1767323045000000000",
 ]
 
 
@@ -187,7 +175,7 @@ def test_a_bad_time_costs_its_row_only(tmp_path: Path, ts: str) -> None:
     recording = read(write(tmp_path, "csv", table(ts=[TIMES[0], ts, TIMES[2]])))
     assert rows(recording) == [EXPECTED[0], EXPECTED[2]]
     assert recording.rejected["line"].tolist() == [3]
-    assert recording.rejected["reason"].tolist()[0].startswith("ts is neither RFC 3339")
+    assert recording.rejected["reason"].tolist()[0].startswith("ts ")
 
 
 def test_bad_rows_of_csv_are_kept_with_line_reason_and_text(tmp_path: Path) -> None:
@@ -202,11 +190,11 @@ def test_bad_rows_of_csv_are_kept_with_line_reason_and_text(tmp_path: Path) -> N
     recording = read(text_file(tmp_path, "x.csv", *lines))
     assert rows(recording) == EXPECTED[:1]
     assert recording.rejected.to_numpy().tolist() == [
-        [3, "2 cells, not 4", "b,s1"],
-        [4, "empty line", ""],
-        [5, "session_id is not text of 1 to 8192 characters", lines[4]],
-        [6, "5 cells, not 4", lines[5]],
+        ["x.csv", 3, "2 cells, not 4", "b,s1"],
+        ["x.csv", 4, "empty line", ""],
+        ["x.csv", 6, "5 cells, not 4", lines[5]],
     ]
+    assert recording.filtered == {"header": 1, NO_VISITOR_SAID: 1}
 
 
 def test_a_quote_left_open_in_csv_does_not_stop_the_reading(tmp_path: Path) -> None:
@@ -214,7 +202,7 @@ def test_a_quote_left_open_in_csv_does_not_stop_the_reading(tmp_path: Path) -> N
     filler = ["x" * 1000] * 200  # the open cell outgrows the limit of a field
     recording = read(text_file(tmp_path, "x.csv", "click_id,session_id,url,ts", *good, 'b,"s1,/ad', *filler, *good))
     assert rows(recording)[0] == rows(recording)[-1] == EXPECTED[0]
-    assert recording.rejected["reason"].str.startswith("not CSV").sum() == 1
+    assert recording.rejected["reason"].tolist() == ["opening quote without an end"] + ["1 cells, not 4"] * 200
 
 
 @pytest.mark.parametrize("divider", [",", ";", "\t", "|"])
@@ -225,7 +213,7 @@ def test_the_divider_of_csv_is_told_by_its_header(tmp_path: Path, divider: str) 
     assert rows(read(path)) == [("x.csv:2", "s1", "/a", EXPECTED[0][3])]
 
 
-@pytest.mark.parametrize("content", ["", "session_id,url\n", "session_id,url,ts,url\n"])
+@pytest.mark.parametrize("content", ["session_id,url\n", "session_id,url,ts,url\n"])
 def test_a_csv_without_the_columns_is_an_error_even_without_rows(tmp_path: Path, content: str) -> None:
     path = tmp_path / "x.csv"
     path.write_text(content)
@@ -250,13 +238,12 @@ def test_bad_lines_of_json_are_kept_with_line_reason_and_text(tmp_path: Path) ->
     assert recording.rejected["text"].tolist() == bad
     reasons = recording.rejected["reason"].tolist()
     assert reasons[:4] == ["not JSON", "not a JSON object", "not a JSON object", "empty line"]
-    assert reasons[4:6] == ["session_id is not text of 1 to 8192 characters"] * 2
-    assert reasons[6].startswith("ts is neither")
+    assert reasons[4:] == ["ts is empty", "ts is a number that is no time between 1990 and now", "ts is no time"]
 
 
 @given(
     st.lists(
-        st.binary(max_size=30) | st.sampled_from([b'{"session_id":"s","url":"/","ts":1}', b"\n", b'"', b","]),
+        st.binary(max_size=30) | st.sampled_from(GOOD_LINES) | st.sampled_from([b"\n", b'"', b",", b'x"', b"\0"]),
         max_size=12,
     )
 )
@@ -281,24 +268,6 @@ def test_what_was_sent_can_be_read_back(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(frame(parse(line) for line in path.read_bytes().splitlines()), clicks)
 
 
-@pytest.mark.parametrize("chunk", [13, 500])
-def test_the_size_of_the_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    whole = read(SAMPLE_LOG)
-    monkeypatch.setattr(files, "CHUNK_ROWS", chunk)
-    in_chunks = read(SAMPLE_LOG)
-    pd.testing.assert_frame_equal(in_chunks.clicks, whole.clicks)
-    pd.testing.assert_frame_equal(in_chunks.rejected, whole.rejected)
-    assert (in_chunks.lines, in_chunks.filtered) == (whole.lines, whole.filtered)
-
-
-@kinds
-def test_the_size_of_the_chunks_changes_nothing_in_tables(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    monkeypatch.setattr(tables, "CHUNK_ROWS", 1)
-    assert rows(read(write(tmp_path, kind, table()))) == EXPECTED
-
-
 def test_clicks_are_sorted_by_time_and_ties_stay_in_the_order_of_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, "csv", table(ts=[TIMES[2], TIMES[0], TIMES[0]]))
     assert read(path).clicks["click_id"].tolist() == ["b", "c", "a"]
@@ -309,7 +278,7 @@ def test_an_empty_file_gives_empty_frames_with_their_columns(tmp_path: Path, nam
     recording = read(text_file(tmp_path, name))
     assert rows(recording) == []
     assert recording.lines == 0
-    assert str(recording) == "0 lines: 0 clicks, 0 filtered out, 0 rejected"
+    assert str(recording) == "0 lines: 0 clicks; 0 left out, 0 rejected"
 
 
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
@@ -326,11 +295,11 @@ def test_a_log_is_told_by_its_first_line(tmp_path: Path) -> None:
 
 def test_a_format_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     path = text_file(tmp_path, "notes.txt", "hello")
-    with pytest.raises(ClickError, match="'hello'; pass the format, one of log, csv, parquet, jsonl"):
+    with pytest.raises(ClickError, match="'hello'; pass --format, one of log, csv, parquet, jsonl"):
         read(path)
-    assert len(read(path, format="log").rejected) == 1
-    with pytest.raises(ClickError, match="no such format: 'xml'"):
-        read(path, format="xml")  # type: ignore[arg-type]
+    with pytest.raises(ClickError, match="no log format"):
+        read(path, {"format": "log"})
+    assert len(read(path, {"log_format": "combined"}).rejected) == 1
 
 
 def test_packed_and_plain_give_the_same_ids(tmp_path: Path) -> None:
@@ -339,28 +308,15 @@ def test_packed_and_plain_give_the_same_ids(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read(plain).clicks, read(SAMPLE_LOG).clicks)
 
 
-def test_a_packed_file_that_was_cut_short_is_an_error_of_ours(tmp_path: Path) -> None:
-    path = tmp_path / "x.log.gz"
-    path.write_bytes(SAMPLE_LOG.read_bytes()[:-2000])
-    with pytest.raises(ClickError, match="the file is whole"):
-        read(path)
-
-
 def test_files_that_cannot_be_opened_are_errors_of_ours(tmp_path: Path) -> None:
-    for path in (tmp_path / "nowhere.log", tmp_path):
-        with pytest.raises(ClickError, match="cannot read"):
-            read(path)
+    with pytest.raises(ClickError, match="cannot read"):
+        read(tmp_path / "nowhere.log")
+    with pytest.raises(ClickError, match="no file to read in the folder"):
+        read(tmp_path)
     broken = tmp_path / "x.parquet"
     broken.write_bytes(b"PAR1 and no more")
     with pytest.raises(ClickError, match="Parquet"):
         read(broken)
-
-
-def test_a_mapping_of_a_log_and_a_wrong_idle_gap_are_refused() -> None:
-    with pytest.raises(ClickError, match="no columns to map"):
-        read(SAMPLE_LOG, mapping={"url": "page"})
-    with pytest.raises(RuleError):
-        read(SAMPLE_LOG, idle_gap="half an hour")
 
 
 def test_bytes_that_are_no_utf_8_are_kept_apart(tmp_path: Path) -> None:
@@ -371,7 +327,7 @@ def test_bytes_that_are_no_utf_8_are_kept_apart(tmp_path: Path) -> None:
 
 
 def test_a_longer_idle_gap_joins_sessions_and_changes_no_click() -> None:
-    short, long = read(SAMPLE_LOG, idle_gap="1m").clicks, read(SAMPLE_LOG, idle_gap="24h").clicks
+    short, long = (read(SAMPLE_LOG, {"idle_gap": gap}).clicks for gap in ("1m", "24h"))
     assert short["session_id"].nunique() > long["session_id"].nunique()
     assert long["session_id"].str.endswith("/v1").all()
     pd.testing.assert_frame_equal(short.drop(columns="session_id"), long.drop(columns="session_id"))
@@ -404,8 +360,8 @@ def test_the_sample_is_counted_alike_without_the_reader() -> None:
 def test_the_sample_holds_what_it_is_meant_to_show() -> None:
     recording = read(SAMPLE_LOG)
     assert len(rows(recording)) > 1_000
-    assert (recording.lines, recording.filtered, len(recording.rejected)) == (1_800, 776, 6)
-    assert recording.rejected["reason"].nunique() == 5
+    assert (recording.lines, sum(recording.filtered.values()), len(recording.rejected)) == (1_800, 776, 6)
+    assert recording.rejected["reason"].nunique() == 6
     judged = judge(recording.clicks, Rule())
     assert 0.05 < judged["fraud"].mean() < 0.3
     assert judged.loc[judged["fraud"], "session_id"].nunique() > 5

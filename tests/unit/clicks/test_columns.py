@@ -1,0 +1,78 @@
+"""Which column holds which field: usual names are taken and told, and all that is missing is told in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.clicks.columns import CARRIED, USUAL, is_address, resolved
+from workbench.clicks.mapping import Mapping
+from workbench.errors import ClickError
+
+TALKING = ["ip", "app", "device", "os", "channel", "click_time", "attributed_time", "is_attributed"]
+
+
+@pytest.mark.parametrize(
+    ("names", "session", "url", "ts"),
+    [
+        (["user_id", "page", "timestamp"], "user_id", "page", "timestamp"),
+        (["visitorId", "Landing page", "Click Time"], "visitorId", "Landing page", "Click Time"),
+        (["AppsFlyer ID", "url", "Attributed Touch Time"], "AppsFlyer ID", "url", "Attributed Touch Time"),
+        (["anonymousId", "context.page.url", "timestamp"], "anonymousId", "context.page.url", "timestamp"),
+        (["user_pseudo_id", "event_params[page_location]", "event_timestamp"],) * 1
+        + ("user_pseudo_id", "event_params[page_location]", "event_timestamp"),
+        (["session_id", "user_id", "url", "ts", "timestamp"], "session_id", "url", "ts"),
+    ],
+)
+def test_usual_names_are_taken_and_told(names: list[str], session: str, url: str, ts: str) -> None:
+    found, notes = resolved(Mapping(), names, "a.csv")
+    assert (found.session_id, found.url, found.ts) == ((session,), url, ts)
+    for field, path in (("session_id", session), ("url", url), ("ts", ts)):
+        assert field == path or any(path in note for note in notes)
+
+
+def test_what_was_said_wins_over_what_is_usual() -> None:
+    found, notes = resolved(
+        Mapping(session_id="visitor", ts="when"), ["session_id", "visitor", "url", "ts", "when"], "a"
+    )
+    assert (found.session_id, found.url, found.ts, notes) == (("visitor",), "url", "when", [])
+
+
+def test_fields_that_say_what_a_click_cost_are_carried_along() -> None:
+    found, notes = resolved(Mapping(), ["session_id", "url", "ts", "CPC", "Campaign", "country"], "a.csv")
+    assert found.carry == {"campaign": "Campaign", "country": "country", "cost": "CPC"}
+    assert notes == ["carried along: campaign (from Campaign), country, cost (from CPC)"]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "names", "option"),
+    [
+        (Mapping(), TALKING, "--map session_id=ip+device+os,url=channel,ts=click_time"),
+        (Mapping(session_id="visitr"), ["visitor", "page", "ts"], "--map session_id=visitor,url=page,ts=ts"),
+        (Mapping(label="truht"), ["session_id", "url", "ts", "truth"], ",label=truth"),
+        (Mapping(), ["req.ip", "req.url", "ts"], "--map session_id=req.ip,url=req.url,ts=ts"),
+        (Mapping(), ["AppsFlyer ID", "IP", "x", "ts"], '--map "session_id=AppsFlyer ID,url=COLUMN,ts=ts"'),
+        (Mapping(), [], "it has no columns"),
+    ],
+)
+def test_all_that_is_missing_is_one_line_with_the_option_to_write(
+    mapping: Mapping, names: list[str], option: str
+) -> None:
+    with pytest.raises(ClickError) as error:
+        resolved(mapping, names, "a.csv")
+    assert option in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_constants_and_places_in_records_need_no_column_of_their_own() -> None:
+    mapping = Mapping(session_id="user.id", url="=/shop", ts="user.seen[0]")
+    assert resolved(mapping, ["user.name", "other"], "a.jsonl")[0].session_id == ("user.id",)
+
+
+def test_columns_of_addresses_are_known_by_their_names() -> None:
+    assert all(map(is_address, ["ip", "clientIp", "context.ip", "request.remote_ip", "c-ip"]))
+    assert not any(map(is_address, ["device", "ip.country", "zip"]))
+
+
+def test_no_usual_name_stands_for_two_fields() -> None:
+    names = [name for usual in (*USUAL.values(), *CARRIED.values()) for name in usual]
+    assert len(names) == len(set(names))

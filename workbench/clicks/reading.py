@@ -1,0 +1,163 @@
+"""Sources of clicks, chunk by chunk: each input is opened, its format told, its rows taken in. Bounded memory.
+
+What is made of the chunks is up to the caller: `files.read` puts them together, `tuning.on_spark` hands them to Spark.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from workbench.clicks import presets
+from workbench.clicks.columns import resolved
+from workbench.clicks.csv_rows import csv_rows
+from workbench.clicks.decoding import Text
+from workbench.clicks.inputs import Input, Source, inputs_of
+from workbench.clicks.intake import Chunk, Intake
+from workbench.clicks.json_rows import json_rows
+from workbench.clicks.log_format import LogFormat
+from workbench.clicks.logs import log_rows
+from workbench.clicks.mapping import Format, Mapping
+from workbench.clicks.packing import Unpacked
+from workbench.clicks.parquet_rows import parquet_rows
+from workbench.clicks.record import OPTIONAL
+from workbench.clicks.rows import Choose, Rows
+from workbench.errors import ClickError
+from workbench.text import quote
+
+__all__ = ["Reading"]
+
+_SUFFIXES: Final[dict[str, Format]] = {
+    ".log": "log",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+}
+_LOG_FIELDS: Final = ("url", "ts", "ip", "user_agent", "method")
+
+
+class Reading:
+    """Reads the inputs of a source, once. What is known of them all stands here after the last chunk.
+
+    Attributes
+    ----------
+    mapping : Mapping
+        As given, with the guesses that were made for the last input.
+    notes, damage : list of str
+        Guesses and repairs; what could not be unpacked.
+    late : int
+        Clicks dated before one above them in their input.
+    name : str
+        The input's name, of the first where there are several.
+    """
+
+    def __init__(self, source: Source, mapping: Mapping, progress: bool = False) -> None:
+        self._inputs, self.notes = inputs_of(source)
+        self._given = self.mapping = mapping
+        self._progress = progress
+        self._told: Counter[str] = Counter()
+        self.damage: list[str] = []
+        self.late = 0
+        self.name = self._inputs[0].name
+
+    def __iter__(self) -> Iterator[tuple[str, Chunk]]:
+        """Yield the name of the input and what became of its next rows, until all are read.
+
+        Raises
+        ------
+        ClickError
+            An input cannot be opened or unpacked, its format cannot be told, or a column is missing or is not what it
+            is taken for.
+        """
+        total = sum(one.size for one in self._inputs)
+        with tqdm(total=total, unit="B", unit_scale=True, desc=self.name, disable=not self._progress) as bar:
+            before = 0
+            for one in self._inputs:
+                with one.open() as (unpacked, position):
+                    newest = np.datetime64("0001-01-01", "us")
+                    for chunk in self._chunks(one, unpacked):
+                        ts = chunk.clicks["ts"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+                        so_far = np.maximum.accumulate(np.append(newest, ts))
+                        self.late += int((ts < so_far[1:]).sum())
+                        newest = so_far[-1]
+                        yield one.name, chunk
+                        bar.update(max(0, before + position() - bar.n))
+                    self.damage += unpacked.warnings
+                    self.notes += unpacked.notes
+                before += one.size
+        self.notes += [f"{count:,} {what}" if count else what for what, count in self._told.items()]
+
+    def _chunks(self, one: Input, unpacked: Unpacked) -> Iterator[Chunk]:
+        intakes: list[Intake] = []
+
+        def choose(names: Sequence[str]) -> list[str]:
+            self.mapping, notes = resolved(self._given, [*names, *one.partition], one.name)
+            self._note(notes)
+            # An optional field may turn up later than in the first lines.
+            full = self.mapping.but(**{name: name for name in OPTIONAL if getattr(self.mapping, name) is None})
+            intakes.append(Intake(full, one.name, visits=False))
+            return [path for path in full.paths if path not in one.partition]
+
+        for rows in self._rows(one, unpacked, choose, intakes):
+            for column, value in one.partition.items():
+                rows.cells[column] = pd.Series([value] * len(rows.line), dtype=object)
+            # Without a record so far there is nothing to take in, and all is rejected.
+            yield (intakes or [Intake(self._given, one.name, visits=False)])[0].take(rows)
+        for intake in intakes:
+            self._told.update(intake.told)
+            if intake.unit is not None and self._given.time_unit is None:
+                self._note([f"{self.mapping.ts} counts {intake.unit} since 1970"])
+
+    def _rows(self, one: Input, unpacked: Unpacked, choose: Choose, intakes: list[Intake]) -> Iterator[Rows]:
+        if self._given.format == "parquet" or unpacked.head.startswith(b"PAR1"):
+            return parquet_rows(unpacked.data, one.name, choose)
+        if not unpacked.head:
+            self._note([f"{one.name} is empty"])
+            return iter(())
+        text = Text(unpacked.data, unpacked.head)
+        kind, log = self._kind(one, text.head.splitlines()[:-1] or text.head.splitlines())
+        if kind == "csv":
+            return csv_rows(text.lines(), one.name, choose)
+        if kind == "jsonl":
+            return json_rows(text, choose)
+        self.mapping = self._given.but(**{name: name for name in _LOG_FIELDS if getattr(self._given, name) is None})
+        intakes.append(Intake(self.mapping, one.name, visits=True))
+        return log_rows(text.lines(), log)
+
+    def _kind(self, one: Input, head: list[str]) -> tuple[Format, LogFormat | None]:
+        """What an input is, by what was said, by its first lines, then by its name."""
+        given = self._given
+        if given.log_format is not None:
+            return "log", presets.find(given.log_format)
+        if given.format not in (None, "log"):
+            return given.format, None
+        lines = [line for line in head if line.strip()]
+        is_json = bool(lines) and lines[0].lstrip("\ufeff \0").startswith(("{", "["))
+        is_mapped = any(getattr(given, name) for name in ("session_id", "url", "ts"))
+        log = None if is_json and is_mapped and given.format is None else presets.guess(lines)
+        if log is not None or given.format == "log":
+            if log is not None:
+                self._note([f"read as a log in the format {log.name}"])
+            return "log", log
+        if is_json:
+            return "jsonl", None
+        ends = reversed(PurePath(one.member or one.name).suffixes)
+        kind = next((_SUFFIXES[end.lower()] for end in ends if end.lower() in _SUFFIXES), None)
+        if kind is None:
+            first = quote(lines[0]) if lines else "missing"
+            fix = "pass --format, one of log, csv, parquet, jsonl"
+            raise ClickError(f"cannot tell the format of {one.name}: its first line is {first}; {fix}")
+        return kind, None
+
+    def _note(self, notes: Sequence[str]) -> None:
+        self.notes += [note for note in notes if note not in self.notes]
