@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import workbench
 from workbench.charts.sessions import top_view
-from workbench.clicks.access_log import sessions
 from workbench.clicks.files import read
 from workbench.clicks.order import order
+from workbench.clicks.visits import visits
 from workbench.distinct import count, distinct, groups, repeated
 from workbench.reports import patterns
 from workbench.rule import Rule, judge
@@ -138,7 +138,7 @@ def test_visitors_of_a_file_are_told_apart_behind_a_nul() -> None:
 def test_visitors_of_a_log_are_told_apart_by_all_of_their_host_and_agent() -> None:
     ts = pd.Series(pd.to_datetime(range(5), unit="s", utc=True))
     hosts, agents = column(["h\0a", "h\0b", "h\0a", "h\0a", "h\0b"]), column(["x\0a", "x\0a", "x\0b", "x\0a", None])
-    named = sessions(hosts, agents, ts, timedelta(minutes=30)).tolist()
+    named = visits(hosts, agents, ts, timedelta(minutes=30)).tolist()
     assert named == ["h\0a/a1/v1", "h\0b/a1/v1", "h\0a/a2/v1", "h\0a/a1/v1", "h\0b/a2/v1"]
 
 

@@ -56,8 +56,9 @@ def read(
 
     Examples
     --------
-    >>> print(read(SAMPLE_LOG))
-    1,800 lines: 1,018 clicks of 166 sessions from 2026-01-02 08:00:30 to 2026-01-02 13:58:07 UTC; 776 left out, 6 rejected
+    >>> recording = read(SAMPLE_LOG)
+    >>> recording.lines, len(recording.clicks), len(recording.rejected)
+    (1800, 1018, 6)
     """
     reading = Reading(source, Mapping.of(mapping), progress)
     # Starting from no rows, so that a source without any still gives frames with all their columns.

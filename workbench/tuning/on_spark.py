@@ -131,7 +131,7 @@ def surface(
     )
 
 
-def find_divider(header: str) -> str:
+def _find_divider(header: str) -> str:
     """Which of the signs , ; tab and | divides the cells of a table with this header."""
     return max(",;\t|", key=header.count)
 
@@ -149,7 +149,7 @@ def _read(spark: SparkSession, path: str, format: Format) -> DataFrame:
     if format == "parquet":
         return spark.read.parquet(path)
     first = spark.read.text(path).first()
-    divider = find_divider("" if first is None else first[0])
+    divider = _find_divider("" if first is None else first[0])
     options = {"header": "true", "sep": divider, "escape": '"', "encoding": "UTF-8"}
     header = spark.read.options(**options).csv(path).columns
     schema = ", ".join(f"`{name.replace('`', '``')}` string" for name in (*header, _CORRUPT))
