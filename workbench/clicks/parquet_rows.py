@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from workbench.clicks.paths import lookup, names_of, parse
+from workbench.clicks.parquet_nested import inside, python_values
+from workbench.clicks.paths import names_of, parse
 from workbench.clicks.rows import CHUNK_ROWS, Choose, Rows
 from workbench.errors import ClickError
 from workbench.text import quote
@@ -104,7 +105,7 @@ def _names(file: pq.ParquetFile) -> list[str]:
     first = next(file.iter_batches(_NAMED_FULLY, columns=nested), None) if nested else None
     if first is not None:
         for root in nested:
-            values = _python(first.column(root))
+            values = python_values(first.column(root))
             found = (path for value in values if value is not None for path in names_of({root: value}))
             inside[root] = list(dict.fromkeys(found))
     return [path for field in schema for path in inside.get(field.name, [field.name])]
@@ -187,18 +188,12 @@ def _flat(array: pa.Array, whole: bool, in_utc: bool) -> pd.Series[Any]:
     if any(is_kind(kind) for is_kind in _AS_THEY_ARE):
         typed: pd.Series[Any] = array.to_pandas(integer_object_nulls=True)
         return typed
-    return _objects([_plain(value) for value in _python(array)])
+    return _objects([_plain(value) for value in python_values(array)])
 
 
 def _inside(array: pa.Array, column: _Column) -> pd.Series[Any]:
-    return _objects([_plain(lookup({column.root: value}, column.path)) for value in _python(array)])
-
-
-def _python(array: pa.Array) -> list[Any]:
-    if isinstance(array, pa.ExtensionArray):
-        array = array.storage
-    values: list[Any] = array.to_pylist(maps_as_pydicts="lossy")
-    return values
+    found = inside(array, parse(column.path)[1:])
+    return _flat(found, False, False) if isinstance(found, pa.Array) else _objects([_plain(value) for value in found])
 
 
 def _objects(values: list[Any]) -> pd.Series[Any]:
