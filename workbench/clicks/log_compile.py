@@ -8,14 +8,15 @@ less. So the time it takes grows with the length of a line and no faster, whatev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from workbench.clicks.log_format import LogFormat
 from workbench.errors import ClickError
 from workbench.text import quote
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "narrowed"]
 
 _APACHE = {
     **{"h": "ip", "a": "ip", "t": "time", "r": "request", "m": "method", "U": "url", "q": "query", "s": "status"},
@@ -47,6 +48,7 @@ _DIRECTIVE = re.compile(r"\s*(?:LogFormat|CustomLog)\s+\"((?:[^\"\\]|\\.)*)\".*"
 _PIECE = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 
 _HOST_AND_URL = "host and url"
+_ALWAYS = ("ip", "forwarded", "time", "ts", "request", "method", "url", "query", _HOST_AND_URL)
 _ADDRESSES = r"(?:\"[^\"]*+\"|[^\s,\"]++(?:, ?[^\s,\"]++)*+)"
 _NO_ADDRESS = r"(?![0-9]{1,3}+(?:\.[0-9]{1,3}+){3}|[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*+ )"
 _BEFORE_BRACKET = r"(?:[^ \t]++|[ \t](?![ \t]{0,8}+\[[^\[\]]*+(?:\]|\Z)))*+"  # user names may have blanks and brackets
@@ -68,6 +70,7 @@ def compiled(
     loose: bool = False,
     needs: tuple[str, ...] = (),
     json: str | None = None,
+    keep: Collection[str] | None = None,
 ) -> LogFormat:
     r"""Compile a format string.
 
@@ -83,6 +86,8 @@ def compiled(
         Columns that must hold a host in some line, for lines to be taken for this format.
     json
         The preset to take where the lines are JSON.
+    keep
+        The columns that lines give; None is all.
 
     Returns
     -------
@@ -108,7 +113,7 @@ def compiled(
     for (one, first), (other, second) in pairwise(tokens):
         if one and other:
             raise ClickError(f"nothing divides {first} and {second} in the log format {quote(format)}; {told}")
-    parts, columns = _parts(tokens, loose)
+    parts, columns = _parts(tokens, loose, keep)
     stages = [
         "".join(part for part, _, _ in parts[: n + 1]) + f"(?={_literal(after, loose)})"
         for n, (_, _, after) in enumerate(parts)
@@ -119,6 +124,7 @@ def compiled(
         kind="text",
         docs=docs,
         format=text,
+        loose=loose,
         columns=tuple(columns),
         stages=(*stages, whole + (rf"{_TAIL}\Z" if loose else r" *+\Z")),
         labels=(*(label.lstrip("_") for _, label, _ in parts), "end"),
@@ -128,7 +134,21 @@ def compiled(
     )
 
 
-def _parts(tokens: list[tuple[bool, str]], loose: bool) -> tuple[list[tuple[str, str, str]], list[str]]:
+def narrowed(format: LogFormat, columns: Collection[str]) -> LogFormat:
+    """The same format that reads no more than columns need, which takes less time.
+
+    >>> narrowed(compiled('%h %l %u %t "%r" %>s %b'), ["url"]).columns
+    ('ip', 'time', 'request')
+    """
+    keep = {*columns, *_ALWAYS}
+    if format.kind == "text":
+        return compiled(format.format, name=format.name, docs=format.docs, loose=format.loose, keep=keep)
+    return replace(format, paths={name: paths for name, paths in format.paths.items() if name in keep})
+
+
+def _parts(
+    tokens: list[tuple[bool, str]], loose: bool, keep: Collection[str] | None
+) -> tuple[list[tuple[str, str, str]], list[str]]:
     """Of all that the format names the expression, the name and what follows; and the columns of the groups."""
     parts: list[tuple[str, str, str]] = []
     columns: list[str] = []
@@ -140,7 +160,7 @@ def _parts(tokens: list[tuple[bool, str]], loose: bool) -> tuple[list[tuple[str,
             continue
         after = "" if at + 1 == len(tokens) else tokens[at + 1][1]
         quoted = before.endswith('"') and after.startswith('"')
-        text = _literal(before, loose) + _group(token, before, after, loose, columns)
+        text = _literal(before, loose) + _group(token, before, after, loose, columns, keep)
         closing = '"' if quoted else "]" if before.endswith("[") and after.startswith("]") else ""
         if closing:
             text += re.escape(closing)
@@ -173,9 +193,14 @@ def _joined(tokens: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
     return joined
 
 
-def _group(name: str, before: str, after: str, loose: bool, columns: list[str]) -> str:
+def _group(name: str, before: str, after: str, loose: bool, columns: list[str], keep: Collection[str] | None) -> str:
     pattern = _pattern(name, before, after, loose)
-    if name in columns or name in ("ident", "size", "protocol") or name.startswith("_"):
+    if (
+        name in columns
+        or name in ("ident", "size", "protocol")
+        or name.startswith("_")
+        or not (keep is None or name in keep)
+    ):
         return f"(?:{pattern})"
     if name == _HOST_AND_URL:
         columns += ["host", "url"]
@@ -191,9 +216,9 @@ def _pattern(name: str, before: str, after: str, loose: bool) -> str:
     if before.endswith("[") and after.startswith("]"):
         return r"[^\]]*+"
     if name == "ident":
-        return _NO_ADDRESS + r"\S++"
+        return rf"-(?![^ \t])|{_NO_ADDRESS}\S++"
     if name == "user" and after.startswith(" ["):
-        return _NO_ADDRESS + _BEFORE_BRACKET
+        return rf"-(?=[ \t]\[)|{_BEFORE_BRACKET}"
     if name == "captured_headers":
         return r"(?:\{[^{}]*+\} )*+"
     if name == "time":

@@ -28,6 +28,8 @@ class LogFormat:
         The page of the server's documentation that has it.
     format : str
         As the documentation writes it; of W3C the fields.
+    loose : bool
+        Of text, whether what comes after the size may be missing, and more may stand between or behind.
     columns : tuple of str
         What the groups of `pattern` are, for text.
     stages : tuple of str
@@ -49,6 +51,7 @@ class LogFormat:
     kind: Literal["text", "w3c", "json"]
     docs: str = ""
     format: str = ""
+    loose: bool = False
     columns: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()

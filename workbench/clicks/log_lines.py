@@ -174,8 +174,11 @@ def _paths(url: Texts, host: Texts, notes: Counter[str]) -> tuple[Texts, Texts]:
 
 def _unescaped(texts: Texts) -> Texts:
     r"""Undo \" and \\, which is how servers write them inside quotes. \xhh stays: it may be no UTF-8."""
-    changed = {text: _ESCAPED.sub(r"\1", text) for text in set(texts) if text is not None and "\\" in text}
-    return [changed.get(text, text) if text is not None else text for text in texts] if changed else texts
+    escaped = [i for i, text in enumerate(texts) if text is not None and "\\" in text]
+    texts = list(texts) if escaped else texts
+    for i in escaped:
+        texts[i] = _ESCAPED.sub(r"\1", texts[i] or "")
+    return texts
 
 
 def _json(lines: Sequence[str], format: LogFormat) -> Cells:

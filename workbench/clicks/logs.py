@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from workbench.clicks.log_compile import narrowed
 from workbench.clicks.log_format import COLUMNS, LogFormat
 from workbench.clicks.log_lines import NO_LINE, Cells, finished, read_lines
 from workbench.clicks.log_w3c import W3c
@@ -27,7 +28,9 @@ _NUL_ONLY = "nothing but NUL bytes"
 _NUL_OFF = "lines with NUL bytes before them, read without these"
 
 
-def log_rows(lines: Iterable[str], format: LogFormat | str | None = None) -> Iterator[Rows]:
+def log_rows(
+    lines: Iterable[str], format: LogFormat | str | None = None, columns: Collection[str] | None = None
+) -> Iterator[Rows]:
     """Read the lines of a log.
 
     Parameters
@@ -36,6 +39,8 @@ def log_rows(lines: Iterable[str], format: LogFormat | str | None = None) -> Ite
         With or without their line ends. What log shippers put around them is taken off.
     format
         A format, its name or a format string; None tells it from the first lines.
+    columns
+        The columns that are wanted; None is all of them, which takes longer.
 
     Yields
     ------
@@ -68,15 +73,23 @@ def log_rows(lines: Iterable[str], format: LogFormat | str | None = None) -> Ite
     if chosen.json is not None and seen and (unwrap(seen, wrap_of(seen) or "syslog")[0])[0].startswith("{"):
         chosen = find(chosen.json)
     wrap = _wrap(seen, chosen)
+    chosen = chosen if columns is None else narrowed(chosen, columns)
     w3c = W3c(chosen) if chosen.kind == "w3c" else None
     number = 1
     while first:
-        yield _rows(first, number, chosen, wrap, w3c)
+        yield _rows(first, number, chosen, wrap, w3c, columns)
         number += len(first)
         first = list(islice(ahead, CHUNK_ROWS))
 
 
-def _rows(lines: list[str], number: int, format: LogFormat, wrap: str | None, w3c: W3c | None) -> Rows:
+def _rows(
+    lines: list[str],
+    number: int,
+    format: LogFormat,
+    wrap: str | None,
+    w3c: W3c | None,
+    wanted: Collection[str] | None,
+) -> Rows:
     notes: Counter[str] = Counter()
     as_read = [line.rstrip("\r\n") for line in lines]
     if number == 1:
@@ -102,7 +115,7 @@ def _rows(lines: list[str], number: int, format: LogFormat, wrap: str | None, w3
     # From an iterator: numpy looks into each value of a list, which takes as long as all of the reading.
     objects = {
         name: np.fromiter(columns.get(name, nothing), dtype=object, count=len(lines))
-        for name in dict.fromkeys((*COLUMNS, *columns))
+        for name in dict.fromkeys((*COLUMNS, *columns) if wanted is None else wanted)
     }
     return Rows(
         cells=pd.DataFrame(objects, copy=False),

@@ -233,6 +233,17 @@ def guessed(*lines: str) -> str | None:
     return None if found is None else found.name
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_more_is_read_than_is_wanted_and_that_is_the_same(name: str) -> None:
+    lines = LINES[name][0].split("\n")
+    (every,) = log_rows(lines, name)
+    (some,) = log_rows(lines, name, ["ip", "ts", "url", "what there is none of"])
+    assert some.cells.columns.to_list() == ["ip", "ts", "url", "what there is none of"]
+    assert some.cells[["ip", "ts", "url"]].equals(every.cells[["ip", "ts", "url"]])
+    assert some.problem.tolist() == every.problem.tolist()
+    assert some.cells["what there is none of"].isna().all()
+
+
 def test_every_named_format_has_a_line_here() -> None:
     assert sorted(LINES) == sorted(NAMES)
 
