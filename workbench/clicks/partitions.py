@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-import pandas as pd
-
-from workbench.clicks.rows import Choose, Rows
-
-__all__ = ["partition_of", "with_partition"]
+__all__ = ["partition_of"]
 
 _FOLDER = re.compile(r"([A-Za-z_]\w*)=(.*)")
 _NO_VALUE: Final = "__HIVE_DEFAULT_PARTITION__"
@@ -26,23 +21,3 @@ def partition_of(path: Path, folder: Path) -> dict[str, str | None]:
     """
     found = [_FOLDER.fullmatch(part) for part in (folder.name, *path.relative_to(folder).parts[:-1])]
     return {each[1]: None if each[2] == _NO_VALUE else unquote(each[2]) for each in found if each}
-
-
-def with_partition(
-    read: Callable[[Choose], Iterator[Rows]], partition: Mapping[str, str | None], choose: Choose
-) -> Iterator[Rows]:
-    """Read rows with the columns of the folders they are in, which a file with columns of these names does not need.
-
-    read: gives the rows, with the columns that are chosen. Raises what `choose` and `read` raise.
-    """
-    missing: list[str] = []
-
-    def choose_of_all(names: Sequence[str]) -> Sequence[str]:
-        missing[:] = [name for name in partition if name not in names]
-        return choose([*names, *missing])
-
-    for rows in read(choose_of_all):
-        for name in missing:
-            if name in rows.cells:
-                rows.cells[name] = pd.Series([partition[name]] * len(rows.cells), dtype=object)
-        yield rows

@@ -25,7 +25,7 @@ from workbench.clicks.log_format import LogFormat
 from workbench.clicks.logs import log_rows
 from workbench.clicks.mapping import Format, Mapping
 from workbench.clicks.packing import Unpacked
-from workbench.clicks.parquet_rows import parquet_rows
+from workbench.clicks.parquet_rows import parquet_names, parquet_rows
 from workbench.clicks.record import OPTIONAL
 from workbench.clicks.rows import Choose, Rows
 from workbench.errors import ClickError
@@ -63,9 +63,11 @@ class Reading:
 
     def __init__(self, source: Source, mapping: Mapping, progress: bool = False) -> None:
         self._inputs, self.notes = inputs_of(source)
-        self._given = self.mapping = mapping
+        self._given = self._settled = self.mapping = mapping
         self._progress = progress
         self._told: Counter[str] = Counter()
+        self._unread = 0
+        self._names: list[str] = []
         self.damage: list[str] = []
         self.late = 0
         self.name = self._inputs[0].name
@@ -101,7 +103,14 @@ class Reading:
         intakes: list[Intake] = []
 
         def choose(names: Sequence[str]) -> list[str]:
-            self.mapping, notes = resolved(self._given, [*names, *one.partition], one.name)
+            # A part of a table may lack a column that another has. A file that was named by itself is to have all.
+            self._names = list(dict.fromkeys([*self._names, *names, *one.partition]))
+            there = [*names, *one.partition] if one.named else self._names
+            self.mapping, notes = resolved(self._settled, there, one.name)
+            # What tells visitors, ads and times is the same in all inputs, and not guessed again.
+            self._settled = self._settled.but(
+                session_id=self.mapping.session_id, url=self.mapping.url, ts=self.mapping.ts
+            )
             self._note(notes)
             # An optional field may turn up later than in the first lines.
             full = self.mapping.but(**{name: name for name in OPTIONAL if getattr(self.mapping, name) is None})
@@ -120,12 +129,17 @@ class Reading:
 
     def _rows(self, one: Input, unpacked: Unpacked, choose: Choose, intakes: list[Intake]) -> Iterator[Rows]:
         if self._given.format == "parquet" or unpacked.head.startswith(b"PAR1"):
-            return parquet_rows(unpacked.data, one.name, choose)
+            if not one.named and not self._names:
+                self._names = list(self._names_of_parts())
+            return parquet_rows(unpacked.seekable(), one.name, choose)
         if not unpacked.head:
             self._note([f"{one.name} is empty"])
             return iter(())
         text = Text(unpacked.data, unpacked.head)
         kind, log = self._kind(one, text.head.splitlines()[:-1] or text.head.splitlines())
+        if kind is None:
+            self._note([f"{one.name} is passed over: its first lines are of no format that is read"])
+            return iter(())
         if kind == "csv":
             return csv_rows(text.lines(), one.name, choose)
         if kind == "jsonl":
@@ -134,8 +148,15 @@ class Reading:
         intakes.append(Intake(self.mapping, one.name, visits=True))
         return log_rows(text.lines(), log)
 
-    def _kind(self, one: Input, head: list[str]) -> tuple[Format, LogFormat | None]:
-        """What an input is, by what was said, by its first lines, then by its name."""
+    def _names_of_parts(self) -> Iterator[str]:
+        """Yield the columns of all Parquet files that are read."""
+        for one in self._inputs:
+            with one.open() as (unpacked, _):
+                if unpacked.head.startswith(b"PAR1"):
+                    yield from parquet_names(unpacked.seekable(), one.name)
+
+    def _kind(self, one: Input, head: list[str]) -> tuple[Format | None, LogFormat | None]:
+        """What an input is, by what was said, by its first lines, then by its name. Folders may hold other files."""
         given = self._given
         if given.log_format is not None:
             return "log", presets.find(given.log_format)
@@ -153,11 +174,18 @@ class Reading:
             return "jsonl", None
         ends = reversed(PurePath(one.member or one.name).suffixes)
         kind = next((_SUFFIXES[end.lower()] for end in ends if end.lower() in _SUFFIXES), None)
+        if kind is None and not self._is_last_hope(one):
+            return None, None
         if kind is None:
             first = quote(lines[0]) if lines else "missing"
             fix = "pass --format, one of log, csv, parquet, jsonl"
             raise ClickError(f"cannot tell the format of {one.name}: its first line is {first}; {fix}")
         return kind, None
+
+    def _is_last_hope(self, one: Input) -> bool:
+        """Say whether a file of a format that cannot be told was named by itself, or nothing else was read."""
+        self._unread += 1
+        return one.named or self._unread == len(self._inputs)
 
     def _note(self, notes: Sequence[str]) -> None:
         self.notes += [note for note in notes if note not in self.notes]

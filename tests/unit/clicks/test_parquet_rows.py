@@ -19,7 +19,6 @@ from raw_rows import FIELD, Read, read_file, read_parquet
 from workbench.clicks import parquet_rows as module
 from workbench.clicks.inputs import inputs_of
 from workbench.clicks.parquet_rows import parquet_names
-from workbench.clicks.partitions import with_partition
 from workbench.errors import ClickError
 
 TIMES = [datetime(2026, 1, 2, 3, 4, second) for second in range(4)]
@@ -137,18 +136,6 @@ def test_a_part_without_a_column_has_nothing_in_it() -> None:
     assert read({"a": ["x", "y"]}, ["a", "ip", "b.c"]).rows[2] == {"a": "y", "ip": None, "b.c": None}
     assert read({"a": ["x", "y"]}, ["ip"]).column("ip") == [None, None]
     assert parquet_names(io.BytesIO(file_of({"a": [1], "b": [{"c": 2}]})), "x.parquet") == ["a", "b.c"]
-
-
-def test_columns_of_folders_are_filled_in() -> None:
-    rows = Read(wanted=["a", "channel", "dt", "none"])
-    data = file_of({"a": [1, 2], "dt": ["x", "y"]})
-
-    def of_file(choose: Any) -> Any:
-        return module.parquet_rows(io.BytesIO(data), "x.parquet", choose)
-
-    rows.take(with_partition(of_file, {"channel": "7", "dt": "2026-01-02", "none": None}, rows.choose))
-    assert rows.names == ["a", "dt", "channel", "none"]
-    assert rows.rows[2] == {"a": 2, "channel": "7", "dt": "y", "none": None}
 
 
 def test_a_column_that_is_there_twice_must_not_be_needed() -> None:
