@@ -144,7 +144,9 @@ class Reading:
             return csv_rows(text.lines(), one.name, choose)
         if kind == "jsonl":
             return json_rows(text, choose)
-        self.mapping = self._given.but(**{name: name for name in _LOG_FIELDS if getattr(self._given, name) is None})
+        usual = {name: name for name in _LOG_FIELDS if getattr(self._given, name) is None}
+        named = None if log is None or log.name == "custom" else log.name
+        self.mapping = self._given.but(**usual, log_format=self._given.log_format or named)
         intakes.append(Intake(self.mapping, one.name, visits=True))
         return log_rows(text.lines(), log)
 
