@@ -87,19 +87,19 @@ def test_what_cannot_be_is_an_error_of_ours(words: list[str], said: str) -> None
 
 
 def test_a_command_tells_how_it_read_and_what_it_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    agents = ["Firefox"] * 9 + ["Googlebot/2.1"]
     lines = [
-        f"user{i % 3},/ad?id=7&gclid={i},2026-01-02T03:04:{i:02}Z,{'Googlebot' if i == 9 else 'Firefox'}"
-        for i in range(10)
+        "userId,page,timestamp,agent",
+        *(f"user{i % 3},/ad?id=7&gclid={i},2026-01-02T03:04:{i:02}Z,{agent}" for i, agent in enumerate(agents)),
+        "(not set),/ad,2026-01-02T03:04:05Z,x",
+        "oops",
     ]
     path = tmp_path / "clicks.csv"
-    path.write_text(
-        "\n".join(["userId,page,timestamp,agent", *lines, "(not set),/ad,2026-01-02T03:04:05Z,x", "oops"]) + "\n"
-    )
+    path.write_text("\n".join(lines))
     assert main(["tune", str(path), "--windows", "10s", "--thresholds", "3"]) == 0
     told = capsys.readouterr().err.splitlines()
-    assert told[0] == (
-        f"{path}: 13 lines: 9 clicks of 3 sessions from 2026-01-02 03:04:00 to 2026-01-02 03:04:08 UTC; 3 left out, 1 rejected"
-    )
+    when = "from 2026-01-02 03:04:00 to 2026-01-02 03:04:08 UTC"
+    assert told[0] == f"{path}: 13 lines: 9 clicks of 3 sessions {when}; 3 left out, 1 rejected"
     said = "\n".join(told)
     for text in (
         "session_id is read from userId",
