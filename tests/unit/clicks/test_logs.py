@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.clicks.files import read
 from workbench.clicks.hosts import hosts
 from workbench.clicks.log_compile import compiled
 from workbench.clicks.logs import log_rows
@@ -390,3 +391,40 @@ def test_hostile_lines_are_over_at_once(text: str) -> None:
     nearest(text)
     with pytest.raises(ClickError):
         next(log_rows([text]))
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "clicks", "visitors"),
+    [
+        ("01-vhost", 3, 3, 3),
+        ("03-xff-front", 4, 4, 1),
+        ("04-xff-tail", 6, 6, 6),
+        ("06-ms-time", 4, 2, 1),
+        ("07-extra-number", 3, 3, 1),
+        ("08-caddy", 4, 4, 1),
+        ("09-nginx-json", 4, 4, 1),
+        ("10-iis", 8, 4, 1),
+        ("11-cloudfront", 6, 4, 1),
+        ("12-alb", 4, 4, 1),
+        ("13-nul-head/access.log", 4, 4, 1),
+        ("13-nul-head/dcperf.log", 12, 12, 12),
+        ("13-nul-head/nul-three-visitors.log", 3, 3, 3),
+        ("13-nul-head/short-nuls.log", 4, 4, 1),
+        ("28-odd-lines", 11, 9, 4),  # two addresses, one of them with three user agents
+    ],
+)
+def test_clicks_and_visitors_of_logs_from_the_field(name: str, lines: int, clicks: int, visitors: int) -> None:
+    (path,) = (FIELD / name.split("/")[0]).glob(name.partition("/")[2] or "*")
+    found = read(path)
+    assert (found.lines, len(found.clicks), found.clicks["session_id"].nunique()) == (lines, clicks, visitors)
+    assert lines == len(found.clicks) + len(found.rejected) + sum(found.filtered.values())
+    assert any(note.startswith("read as a log in the format ") for note in found.notes)
+
+
+def test_a_time_without_a_zone_is_read_with_the_zone_that_is_named() -> None:
+    found = read(FIELD / "06-ms-time" / "access.log", {"tz": "Europe/Berlin"})
+    assert found.clicks["ts"].dt.strftime("%FT%T").to_list() == [
+        "2026-01-02T02:04:05",
+        "2026-01-02T02:04:05",
+        "2026-01-02T02:04:06",
+    ]
