@@ -13,7 +13,7 @@ from .detector.handle import Detector, detect
 from .detector.live import Live, live
 from .detector.settings import Tolerance
 from .errors import WorkbenchError
-from .reports.run import report
+from .reports.clicks_report import report
 from .rule import Rule, judge
 from .tuning.board import TuningBoard
 from .tuning.outcome import Cost

@@ -160,6 +160,18 @@ def test_a_page_shows_what_the_command_prints(command: str, name: str, tmp_path:
     assert [line for line in shown[1] if line not in told] == [line.rstrip() for line in ran.stdout.splitlines()]
 
 
+def test_the_page_of_own_data_shows_what_the_commands_say(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    shown = console(page("own-data"))
+    assert len(shown) >= 3
+    for line, said in shown:
+        words = [sys.executable, "-m", *shlex.split(line)]
+        ran = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=tmp_path
+        )
+        assert [text.rstrip() for text in ran.stdout.splitlines()] == said, line
+
+
 # --- examples in Python ---------------------------------------------------------------------------------------------
 
 
@@ -169,6 +181,8 @@ def recorded(folder: Path) -> None:
     (folder / "workbench").symlink_to(ROOT / "workbench")
     clicks = Traffic(200, "5m", seed=7).clicks(datetime(2026, 1, 2, tzinfo=UTC))
     clicks.to_parquet(folder / "clicks.parquet")
+    for name, text in re.findall(r"`([\w.]+)`[^`]*\n\n```(?:csv|toml)\n(.*?)^```", page("own-data"), re.M | re.S):
+        (folder / name).write_text(text, "utf-8")
 
 
 @pytest.mark.parametrize("name", examples(live=False))

@@ -38,9 +38,9 @@ PUBLIC = {
     "workbench.charts": [
         *("LiveChart", "click_windows", "clicks_per_second", "latency", "overview", "session_timeline", "top_sessions"),
     ],
-    "workbench.clicks": ["Mapping", "Mix", "Recording", "SAMPLE_LOG", "Traffic", "read"],
+    "workbench.clicks": ["FRAUD_LABELS", "Mapping", "Mix", "Recording", "SAMPLE_LOG", "Traffic", "read"],
     "workbench.reports": [
-        *("Report", "evidence", "findings", "numbers", "patterns"),
+        *("Report", "beside", "evidence", "findings", "lines", "notices", "numbers", "patterns"),
         *("report", "run_notebook", "summary", "table", "tiles", "to_html", "versions", "write_report"),
     ],
     "workbench.tuning": [
@@ -52,13 +52,13 @@ PUBLIC = {
         *("compare", "evaluate", "follow", "latency"),
     ],
 }
-MODULES = {"workbench.reports": {"evidence", "findings", "patterns"}}
+MODULES = {"workbench.reports": {"beside", "evidence", "findings", "patterns"}}
 HEAVY = ["IPython", "flask", "kafka", "numpy", "pandas", "papermill", "plotly", "pyarrow", "pyspark"]
 WANTED_OF_DOCSTRINGS = {"GL08", "PR01", "PR02", "RT01"}
 """numpydoc's checks: there is a docstring; each parameter is described in it, and no other; so is what is returned."""
 GIVEN = {
     *("Agreement", "Audit", "BrokerStatus", "Counts", "Detector", "Evaluation", "Findings", "Latency", "Live"),
-    *("Outcome", "Recording", "Report", "Sending", "Sent", "Surface", "TopicClicks"),
+    *("Merged", "Outcome", "Recording", "Report", "Sending", "Sent", "Surface", "TopicClicks"),
     *("Verdict", "VerdictFeed", "Windowed"),
 }
 """Classes that a function of the front door makes: their attributes are described instead of their parameters."""

@@ -1,4 +1,4 @@
-"""`workbench report`: its options as parameters of the report, and what is printed of it. Making it: `reports.run`."""
+"""`workbench report`: its options as parameters of the report, and what is printed. How: `reports.clicks_report`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli.console import say, topics_of
-from workbench.cli.mapping import mapping_of
+from workbench.text import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -16,11 +16,14 @@ __all__ = ["report"]
 
 def report(args: Namespace) -> int:
     """Write the report, and the evidence where it is asked for. A failure leaves a report that says so, and raises."""
+    from workbench.cli.mapping import mapping_of
+    from workbench.reports.clicks_report import NOTEBOOK, report
     from workbench.reports.parameters import parse
-    from workbench.reports.run import NOTEBOOK, find_notebook, report
+    from workbench.reports.run import find_notebook
 
     values = _given(args) | parse(find_notebook(NOTEBOOK), args.parameter)
     made = report(
+        mapping=mapping_of(args),
         out=args.output,
         brokers=args.brokers,
         topics=topics_of(args),
@@ -29,8 +32,16 @@ def report(args: Namespace) -> int:
         say=say,
     )
     found = made.figures
+    for text in found["warnings"]:
+        say(f"warning: {printable(text)}")
+    print(printable(found["read"]))
     judged = f"{found['flagged']:,} of {found['clicks']:,} clicks flagged by {found['rule_id']}"
     print(f"{judged}, in {found['bursts']:,} bursts.")
+    if count := found["by_crawlers"]:
+        kept = found["crawlers"] == "keep"
+        where, would = ("are among them", "flags") if kept else ("are set aside", "would flag")
+        flagged = f"{found['flagged_by_crawlers']:,} of them the rule {would}"
+        print(f"{count:,} clicks of known crawlers and health checks {where}; {flagged}.")
     if evidence := values.get("evidence_file"):
         print(f"evidence  {evidence}")
     print(f"report    {made.path}")
@@ -46,6 +57,5 @@ def _given(args: Namespace) -> dict[str, Any]:
         "title": args.title,
         "show_ips": args.show_ips or None,
         "evidence_file": str(args.evidence) if args.evidence else None,
-        "mapping": mapping_of(args).to_toml() or None,
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pandas as pd
 
+from workbench.clicks.mapping import Client
 from workbench.errors import ClickError
 from workbench.text import quote
 
-__all__ = ["NOBODY", "NOT_PUBLIC", "Client", "client_of", "host", "hosts", "is_address"]
-
-Client = Literal["public", "first", "last"] | int
-"""Which entry of a list is the visitor's; an int is how many trusted proxies to skip from the right."""
+__all__ = ["NOBODY", "NOT_PUBLIC", "client_of", "host", "hosts", "is_address"]
 
 NOBODY: Final = frozenset({"unknown", "unix", "null", "none", "nil", "undefined", "nan", "n-a", "0.0.0.0", "::"})
 """Entries that would pass for hosts and are nobody's, in lower case."""

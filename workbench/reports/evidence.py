@@ -18,7 +18,7 @@ import pandas as pd
 from workbench.charts.data import epoch_us, iso
 from workbench.errors import ReportError
 from workbench.reports.mask import masked
-from workbench.reports.patterns import windowed
+from workbench.reports.patterns import carried, windowed
 from workbench.rule import Rule
 from workbench.text import spreadsheet_safe
 
@@ -56,10 +56,10 @@ def rows(judged: pd.DataFrame, rule: Rule) -> Iterator[pd.DataFrame]:
     Yields
     ------
     DataFrame
-        Columns: `COLUMNS`; ip, user_agent and crawler where `judged` has them. earlier_click_ids and earlier_ts
-        (datetime64[us] in UTC, without a zone): in each row the threshold − 1 latest clicks before it in its window,
-        oldest first; they and it are what the rule asks for. Where too few lie before it, others of its very
-        microsecond complete them. clicks_in_window counts all.
+        Columns: `COLUMNS`; ip, user_agent and crawler where `judged` has them; then those that were carried along.
+        earlier_click_ids and earlier_ts (datetime64[us] in UTC, without a zone): in each row the threshold − 1 latest
+        clicks before it in its window, oldest first; they and it are what the rule asks for. Where too few lie before
+        it, others of its very microsecond complete them. clicks_in_window counts all.
 
     Raises
     ------
@@ -87,7 +87,8 @@ def rows(judged: pd.DataFrame, rule: Rule) -> Iterator[pd.DataFrame]:
             earlier_click_ids=pd.Series(list(ids[earlier]), dtype=object),
             earlier_ts=pd.Series(list(ts[earlier]), dtype=object),
         )
-        yield found[[name for name in COLUMNS if name in found]]
+        more = [name for name in carried(judged) if name not in COLUMNS]
+        yield found[[*(name for name in COLUMNS if name in found), *more]]
 
 
 def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_ips: bool = False) -> int:
@@ -126,7 +127,7 @@ def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_ips: bool 
             for chunk in rows(judged if show_ips else masked(judged), rule):
                 cells = _cells(chunk)
                 if not written:
-                    out.writerow(cells.columns)
+                    out.writerow(map(spreadsheet_safe, cells.columns))
                 out.writerows(cells.itertuples(index=False, name=None))
                 written += len(cells)
         part.replace(path)

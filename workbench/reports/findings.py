@@ -1,32 +1,38 @@
-"""What a report is about: the clicks of a file or a topic, judged, and what of the source could not be. No tables here.
+"""What a report is about: the clicks of files or a topic, judged, and what of the source could not be. No tables here.
 
-Addresses are masked in all that is meant to be shown. The clicks as they were recorded are kept apart, for evidence
-that is to have them.
+Clicks of known crawlers are set aside unless they are to be kept, and judged by themselves. Addresses are masked in all
+that is meant to be shown. The clicks as they were recorded are kept apart, for evidence that is to have them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import pandas as pd
 
 from workbench.broker.recorded import read_topic
 from workbench.broker.records import records
 from workbench.broker.topics import Connection, Topics, describe
+from workbench.clicks.crawlers import crawlers
+from workbench.clicks.intake import CRAWLERS
+from workbench.clicks.mapping import Mapping
 from workbench.clicks.recording import Recording
+from workbench.clicks.urls import parameters_of_ad
 from workbench.distinct import count
 from workbench.errors import ClickError
 from workbench.reports import patterns
+from workbench.reports.beside import Merged, if_merged
 from workbench.reports.mask import mask_text, masked
 from workbench.rule import Rule, judge
 from workbench.verdicts.feed import dead_letter
 
 __all__ = ["Findings", "of_recording", "of_topics"]
 
-_REJECTED_SHOWN = 20
+_REJECTED_SHOWN: Final = 20
+_REASONS_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,27 +46,60 @@ class Findings:
     rule : Rule
         The rule that judged.
     judged : DataFrame
-        What `rule.judge` gives, addresses masked unless asked for, and crawler (bool) where there are user agents.
+        What `rule.judge` gives, addresses masked unless asked for. Where crawlers are judged with the rest, crawler
+        (bool) says which clicks are theirs.
     recorded : DataFrame
         The same with nothing masked.
+    crawlers : DataFrame
+        The clicks of known crawlers and health checks, judged; among those in `judged` only where they are kept there.
     quality : DataFrame
         What became of the records of the source, columns what and records.
     rejected : DataFrame
         The first of those that are no clicks, with the reason.
+    mapping : Mapping
+        How the source was read.
+    how_read : tuple of str
+        The same as lines of TOML.
+    warnings : tuple of str
+        What is to be said before any number.
+    notes : tuple of str
+        Guesses that were made, and what was done to records so that they could be read.
     """
 
     source: str
     rule: Rule
     judged: pd.DataFrame
     recorded: pd.DataFrame
+    crawlers: pd.DataFrame
     quality: pd.DataFrame
     rejected: pd.DataFrame
+    mapping: Mapping
+    how_read: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        ts = self.judged["ts"]
+        who = f"{len(ts):,} clicks of {count(self.judged['session_id']):,} sessions"
+        return f"{self.source}: {who} from {ts.min():%Y-%m-%d %H:%M:%S} to {ts.max():%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The parameters of URLs that were dropped, wherever they were."""
+        return parameters_of_ad(self.mapping.url_drop, self.mapping.url_keep)
+
+    @cached_property
+    def merged(self) -> Merged | None:
+        """What merging repeats within 2 s would change; None where repeats are merged already."""
+        return if_merged(self.judged, self.rule) if self.mapping.merge_repeats is None else None
 
     @property
     def figures(self) -> dict[str, Any]:
         """The findings in numbers that fit into JSON."""
         judged, flagged = self.judged, self.judged[self.judged["fraud"]]
-        found = {
+        found: dict[str, Any] = {
+            "read": str(self),
+            "warnings": list(self.warnings),
             "rule_id": self.rule.rule_id,
             "clicks": len(judged),
             "sessions": count(judged["session_id"]),
@@ -72,21 +111,24 @@ class Findings:
             "bursts": len(patterns.bursts(judged, self.rule)),
             "suspicious": int(patterns.suspicious(judged, self.rule).sum()),
             "near_misses": len(patterns.near_misses(judged, self.rule)),
+            "crawlers": self.mapping.crawlers,
+            "by_crawlers": len(self.crawlers),
+            "flagged_by_crawlers": int(self.crawlers["fraud"].sum()),
         }
-        if "crawler" in judged:
-            found |= {"by_crawlers": int(judged["crawler"].sum()), "flagged_by_crawlers": int(flagged["crawler"].sum())}
+        if self.merged is not None:
+            found["merged"] = {"clicks_fewer": self.merged.clicks, "sessions_fewer": self.merged.sessions}
         return found
 
 
-def of_recording(recording: Recording, source: Path | str, rule: Rule, *, show_ips: bool = False) -> Findings:
-    """Judge the clicks of a file.
+def of_recording(recording: Recording, source: str, rule: Rule, *, show_ips: bool = False) -> Findings:
+    """Judge the clicks of files.
 
     Parameters
     ----------
     recording
         What `clicks.read` gave.
     source
-        The file; the report has its name.
+        What the report is to call them.
     rule
         The rule to judge by.
     show_ips
@@ -95,21 +137,20 @@ def of_recording(recording: Recording, source: Path | str, rule: Rule, *, show_i
     Returns
     -------
     Findings
-        The judged clicks, and what of the file could not be.
+        The judged clicks, and what of the files could not be.
 
     Raises
     ------
     ClickError
-        There are no clicks in it.
+        There are no clicks in them.
     """
-    counts = {
-        "lines": recording.lines,
-        "clicks": len(recording.clicks),
-        "malformed": len(recording.rejected),
-        **{f"left out: {reason}": count for reason, count in recording.filtered.items()},
-        "late: dated before a line above them": recording.late,
-    }
-    return _findings(Path(source).name, rule, recording.clicks, counts, recording.rejected, show_ips)
+    counts = {"lines": recording.lines, "clicks": len(recording.clicks)}
+    counts |= {f"left out: {reason}": lines for reason, lines in recording.filtered.items()}
+    counts |= {"malformed": len(recording.rejected)}
+    if len(reasons := Counter(recording.rejected["reason"])) > 1:
+        counts |= {f"malformed: {reason}": lines for reason, lines in reasons.most_common(_REASONS_SHOWN)}
+    counts |= {"late: dated before a line above them": recording.late}
+    return _findings(source, rule, recording, counts, show_ips)
 
 
 def of_topics(
@@ -139,9 +180,11 @@ def of_topics(
         A topic is missing; no broker answers; there are no clicks.
     """
     held = read_topic(connection, topics.clicks, progress=progress)
+    clicks, aside = _without_crawlers(held.clicks)
     counts = {
         "records": held.records,
-        "clicks": len(held.clicks),
+        "clicks": len(clicks),
+        f"left out: {CRAWLERS}": len(aside),
         "malformed": held.invalid,
         "tombstones, which only delete": held.tombstones,
         "ticks, which keep an idle partition moving": held.ticks,
@@ -149,30 +192,45 @@ def of_topics(
     }
     letters = _dead_letters(connection, topics.dead_letters)
     counts |= {f"given up by the detector: {reason.replace('_', ' ')}": n for reason, n in letters.items()}
-    return _findings(f"topic {topics.clicks}", rule, held.clicks, counts, held.rejected, show_ips)
+    recording = Recording(clicks, held.records, held.rejected, {CRAWLERS: len(aside)}, aside)
+    return _findings(f"topic {topics.clicks}", rule, recording, counts, show_ips)
 
 
-def _findings(
-    source: str, rule: Rule, clicks: pd.DataFrame, counts: dict[str, int], rejected: pd.DataFrame, show_ips: bool
-) -> Findings:
-    if clicks.empty:
+def _without_crawlers(clicks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if "user_agent" not in clicks:
+        return clicks, clicks.iloc[:0]
+    known = crawlers(clicks["user_agent"]).to_numpy()
+    return clicks[~known].reset_index(drop=True), clicks[known].reset_index(drop=True)
+
+
+def _findings(source: str, rule: Rule, held: Recording, counts: dict[str, int], show_ips: bool) -> Findings:
+    if held.clicks.empty:
         counted = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
-        raise ClickError(f"{source} holds no clicks to report on ({counted or 'it is empty'}); see what it should hold")
-    judged = judge(clicks, rule)
-    if "user_agent" in judged:
-        judged = judged.assign(crawler=patterns.crawlers(judged["user_agent"]))
-    counts = counts | {"repeated, counted once": len(clicks) - len(judged)}
-    shown = rejected.head(_REJECTED_SHOWN)
+        fix = "judge them with the rest: --crawlers keep" if len(held.crawlers) else "see what it should hold"
+        raise ClickError(f"{source} holds no clicks to report on ({counted or 'it is empty'}). Fix: {fix}")
+    judged, aside = judge(held.clicks, rule), judge(held.crawlers, rule)
+    counts = counts | {"repeated, counted once": len(held.clicks) - len(judged)}
+    if held.mapping.crawlers == "keep" and "user_agent" in judged:
+        judged = judged.assign(crawler=crawlers(judged["user_agent"]))
+        aside = judged[judged["crawler"]]
+    shown = held.rejected.head(_REJECTED_SHOWN)
+    if "file" in shown and len({*shown["file"]}) < 2:
+        shown = shown.drop(columns="file")
+    told = {"how_read": held.mapping.to_toml().splitlines(), "warnings": held.warnings, "notes": held.notes}
     if not show_ips:
         texts = {str(name): [mask_text(str(text)) for text in shown[name]] for name in shown.select_dtypes(object)}
         shown = shown.assign(**texts)
+        told = {name: [mask_text(text) for text in said] for name, said in told.items()}
     return Findings(
         source=source,
         rule=rule,
         judged=judged if show_ips else masked(judged),
         recorded=judged,
+        crawlers=aside if show_ips else masked(aside),
         quality=pd.DataFrame({"what": list(counts), "records": list(counts.values())}),
         rejected=shown,
+        mapping=held.mapping,
+        **{name: tuple(said) for name, said in told.items()},
     )
 
 

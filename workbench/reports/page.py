@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from plotly.offline import get_plotlyjs
 
+from workbench import errors
 from workbench.charts.style import CONFIG
 from workbench.errors import ReportError
 from workbench.machine.extras import extra
@@ -45,40 +46,10 @@ _PRIORITY: Final = (
     "text/plain",
 )
 _TAGS: Final = bleach.ALLOWED_TAGS | {
-    "br",
-    "caption",
-    "col",
-    "colgroup",
-    "dd",
-    "del",
-    "details",
-    "div",
-    "dl",
-    "dt",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "img",
-    "kbd",
-    "p",
-    "pre",
-    "s",
-    "span",
-    "sub",
-    "summary",
-    "sup",
-    "table",
-    "tbody",
-    "td",
-    "tfoot",
-    "th",
-    "thead",
-    "tr",
-}
+    "br", "caption", "col", "colgroup", "dd", "del", "details", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5",
+    "h6", "hr", "img", "kbd", "p", "pre", "s", "span", "sub", "summary", "sup", "table", "tbody", "td", "tfoot",
+    "th", "thead", "tr",
+}  # fmt: skip
 # What reorders the text around it, or is no text at all: shown as its code point, or its picture.
 _REORDERING: Final = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _VISIBLE: Final = {code: f"\\u{code:04x}" for code in _REORDERING} | {
@@ -86,6 +57,7 @@ _VISIBLE: Final = {code: f"\\u{code:04x}" for code in _REORDERING} | {
 }
 _NOT_IN_PAGE: Final = "remove-cell"
 _ON_TOP: Final = "on-top"
+_NOT_FACTS: Final = ("title", "mapping")  # the one heads the page, the other is many lines, and told by the report
 _TEMPLATE: Final = """
 {%- extends 'base.html.j2' -%}
 {%- block input_group -%}
@@ -195,6 +167,8 @@ def _failure(nb: NotebookNode) -> str:
     for cell in nb.cells:
         for output in cell.get("outputs", ()):
             if output.output_type == "error":
+                if output.ename in errors.__all__:
+                    return f"{first_line(output.evalue, 1000)} (What comes after that was not run.)"
                 error = first_line(f"{output.ename}: {output.evalue}")
                 return f"Cell [{cell.execution_count}] failed with {error}. What came after it was not run."
     for number, cell in enumerate(nb.cells, start=1):
@@ -209,8 +183,9 @@ def _facts(nb: NotebookNode) -> Iterator[tuple[str, str]]:
         yield "Run at", f"{run['start_time'][:19].replace('T', ' ')} UTC"
     for name, value in run.get("parameters", {}).items():
         # Whoever gets the report has no use for where a file lay on this machine.
-        if value != "" and value is not False and name != "title":
-            shown = Path(value).name if isinstance(value, str) and Path(value).is_absolute() else str(value)
+        if value != "" and value is not False and name not in _NOT_FACTS:
+            lines = str(value).splitlines()
+            shown = ", ".join(Path(line).name if Path(line).is_absolute() else line for line in lines)
             yield name.replace("_", " "), first_line(shown)
 
 
@@ -221,7 +196,8 @@ def _tags(cell: NotebookNode) -> tuple[str, ...]:
 def _body(nb: NotebookNode, cells: list[NotebookNode], *, code: bool) -> str:
     if not cells:
         return ""
-    nb = new_notebook(cells=list(filter(None, map(_cleaned, cells))), metadata=nb.metadata)
+    kept = [shown for cell in cells if (shown := _cleaned(cell, code)) is not None]
+    nb = new_notebook(cells=kept, metadata=nb.metadata)
     exporter = HTMLExporter(
         template_name="classic",
         raw_template=_TEMPLATE,
@@ -237,8 +213,11 @@ def _body(nb: NotebookNode, cells: list[NotebookNode], *, code: bool) -> str:
     return body.translate(_VISIBLE)
 
 
-def _cleaned(cell: NotebookNode) -> NotebookNode | None:
-    """A cell without live widgets, progress bars' history and papermill's own notes on a failure."""
+def _cleaned(cell: NotebookNode, code: bool) -> NotebookNode | None:
+    """A cell without live widgets, progress bars' history, papermill's notes on a failure, and traces that help nobody.
+
+    What failed is told on top; where in the code, only to who sees the code, and of an error that is not in our words.
+    """
     if not {"papermill-error-cell-tag", _NOT_IN_PAGE}.isdisjoint(_tags(cell)):
         return None
     if cell.cell_type != "code":
@@ -249,7 +228,10 @@ def _cleaned(cell: NotebookNode) -> NotebookNode | None:
             if outputs and outputs[-1].get("name") == output.name:
                 output = NotebookNode({**output, "text": outputs.pop().text + output.text})
             outputs.append(output)
-        elif output.output_type == "error" or _is_drawn(output.data):
+        elif output.output_type == "error":
+            if code and output.ename not in errors.__all__:
+                outputs.append(output)
+        elif _is_drawn(output.data):
             outputs.append(output)
     for output in outputs:
         if output.output_type == "stream":

@@ -6,7 +6,7 @@ which lets no inline style through.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, Final, Literal
@@ -20,13 +20,14 @@ from workbench.text import label
 with extra("report"):
     from IPython.display import HTML, JSON
 
-__all__ = ["numbers", "table", "tiles", "versions"]
+__all__ = ["lines", "notices", "numbers", "table", "tiles", "versions"]
 
 _LIMITS: Final = {"url": 60, "user_agent": 60, "session_id": 40}
 _LIMIT: Final = 80
 _NAMES: Final = {"session_id": "session", "click_id": "click", "ts": "time (UTC)", "url": "URL", "urls": "URLs"}
 _GRID: Final = "display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.7rem;margin:1rem 0"
 _TILE: Final = "border:1px solid #dde3ea;border-radius:6px;padding:.7rem .9rem"
+_ALARM: Final = "border:1px solid #d55e00;border-left-width:6px;background:#fdece3;padding:.7rem .9rem"
 _LEFT: Final = ' class="left" style="text-align:left"'
 
 
@@ -89,6 +90,43 @@ def table(frame: pd.DataFrame, rows: int = 15, empty: str = "None.") -> HTML:
     note = f'<p class="note">and {more:,} more</p>' if more else ""
     markup = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
     return HTML(f'<div class="tex2jax_ignore mathjax_ignore">{markup}</div>')
+
+
+def notices(texts: Iterable[str]) -> HTML:
+    """What is to be read before any number, each in a frame.
+
+    Parameters
+    ----------
+    texts
+        What to say. Text in it is only text.
+
+    Returns
+    -------
+    HTML
+        For a cell to put out; empty where there is nothing to say.
+    """
+    made = "".join(f'<p class="alarm" style="{_ALARM}">{_text(text, 1000)}</p>' for text in texts)
+    return HTML(f'<div class="tex2jax_ignore mathjax_ignore">{made}</div>' if made else "")
+
+
+def lines(texts: Iterable[str], empty: str = "None.") -> HTML:
+    """Texts as they are written, one a line.
+
+    Parameters
+    ----------
+    texts
+        What to show. Text in it is only text.
+    empty
+        What to say where there are none.
+
+    Returns
+    -------
+    HTML
+        For a cell to put out.
+    """
+    made = "\n".join(_text(text, 2000) for text in texts)
+    shown = f"<pre>{made}</pre>" if made else f'<p class="note">{_text(empty)}</p>'
+    return HTML(f'<div class="tex2jax_ignore mathjax_ignore">{shown}</div>')
 
 
 def numbers(found: Mapping[str, Any]) -> JSON:

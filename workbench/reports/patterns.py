@@ -1,7 +1,6 @@
-"""What judged clicks show beyond each one: bursts, near misses, sessions, URLs, known crawlers. Judging is in `rule`.
+"""What judged clicks show beyond each one: bursts, near misses, sessions, URLs. Judging is in `rule`.
 
-Everything here is derived from the rule's counts and changes none of them. A crawler that says who it is, is a signal
-beside the rule: it is told apart, and never flagged or let off for it.
+Everything here is derived from the rule's counts and changes none of them. What stands beside them is in `beside`.
 """
 
 from __future__ import annotations
@@ -13,29 +12,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.clicks.record import further
 from workbench.distinct import distinct, groups
-from workbench.machine.extras import extra
 from workbench.rule import Rule, require_clicks, window_bounds
 
-with extra("report"):
-    import crawleruseragents  # type: ignore[import-untyped]
-
 __all__ = [
-    "AGENT_READ",
     "Windowed",
     "bursts",
-    "by_client",
     "by_session",
     "by_url",
-    "crawlers",
+    "carried",
     "near_misses",
     "suspicious",
     "windowed",
 ]
 
-AGENT_READ: Final = 512
-"""Characters of a user agent that are looked at. Some patterns look for two words in a row, which takes time that
-grows with the square of the length; the agents of real crawlers are half as long as this."""
+_OF_VERDICTS: Final = ("clicks_in_window", "fraud", "crawler")
 
 _COUNTS: Final = {"clicks": ("fraud", "size"), "flagged": ("fraud", "sum"), "share": ("fraud", "mean")}
 _MANY: Final = "nunique"  # not text: numbers of texts
@@ -191,7 +183,8 @@ def by_session(judged: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns: session_id, clicks, flagged, share (of its clicks that is flagged), urls, first, last and, where the
-        clicks have them, crawler and user_agent (of its first click).
+        clicks have them, crawler and user_agent (of its first click), and what was carried along: the first value of
+        each.
     """
     extra = {name: (name, "first") for name in ("crawler", "user_agent") if name in judged}
     urls = {"url": groups(judged["url"])}
@@ -209,7 +202,8 @@ def by_url(judged: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns: url, clicks, flagged, share, sessions, flagged_sessions.
+        Columns: url, clicks, flagged, share, sessions, flagged_sessions, and what was carried along: the first value
+        of each.
     """
     session = groups(judged["session_id"])
     flagged = np.where(judged["fraud"], session, np.nan)  # NaN is not counted
@@ -217,8 +211,8 @@ def by_url(judged: pd.DataFrame) -> pd.DataFrame:
     return _ranked(judged, "url", numbers, sessions=("session_id", _MANY), flagged_sessions=("flagged_id", _MANY))
 
 
-def by_client(judged: pd.DataFrame) -> pd.DataFrame:
-    """What known crawlers clicked, and what all others did: one row each.
+def carried(judged: pd.DataFrame) -> list[str]:
+    """The columns of clicks that are neither a field of a click nor part of a verdict: what was carried along.
 
     Parameters
     ----------
@@ -227,49 +221,10 @@ def by_client(judged: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        Columns: client, sessions, clicks, flagged, share. Without the column crawler, as without user agents, no rows.
-
-    Examples
-    --------
-    >>> known, fraud = [True, True, False], [True, False, False]
-    >>> judged = pd.DataFrame({"session_id": list("aab"), "crawler": known, "fraud": fraud})
-    >>> by_client(judged)
-              client  sessions  clicks  flagged  share
-    0  known crawler         1       2        1    0.5
-    1          other         1       1        0    0.0
+    list of str
+        Their names, as "campaign".
     """
-    if "crawler" not in judged:
-        return pd.DataFrame()
-    client = judged["crawler"].map({True: "known crawler", False: "other"}).rename("client")
-    clicks = judged.assign(session_id=groups(judged["session_id"])).groupby(client)  # not text: names of ours
-    return clicks.agg(sessions=("session_id", _MANY), **_COUNTS).reset_index()
-
-
-def crawlers(user_agents: pd.Series[Any]) -> pd.Series[bool]:
-    """Say of each user agent whether it names a known crawler, monitor or HTTP library. Empty ones do not.
-
-    Each distinct agent is looked up once, and `AGENT_READ` characters of it. It proves nothing: anyone can send any
-    agent. Source: the list crawler-user-agents.
-
-    Parameters
-    ----------
-    user_agents
-        As clicks have them.
-
-    Returns
-    -------
-    Series of bool
-        With the index of `user_agents`.
-
-    Examples
-    --------
-    >>> crawlers(pd.Series(["Mozilla/5.0 (compatible; Googlebot/2.1)", "Mozilla/5.0 Firefox/140.0", None])).tolist()
-    [True, False, False]
-    """
-    codes, agents = distinct(user_agents.str.slice(stop=AGENT_READ))
-    is_crawler = np.array([bool(crawleruseragents.is_crawler(agent)) for agent in agents] + [False], np.bool_)
-    return pd.Series(is_crawler[codes], index=user_agents.index)
+    return [name for name in further(judged) if name not in _OF_VERDICTS]
 
 
 def _suspicious_from(rule: Rule) -> int:
@@ -305,4 +260,7 @@ def _ranked(judged: pd.DataFrame, by: str, made: dict[str, Any], **columns: tupl
     clicks = pd.DataFrame({name: made.get(name, judged.get(name)) for name in wanted}, copy=False)
     found = clicks.groupby(numbers, sort=False).agg(**_COUNTS, **columns)  # not text: numbers, in their order
     found.insert(0, by, names)
+    for name in carried(judged):
+        first = judged[name].groupby(numbers, sort=False).first()  # not text: numbers; the first that is not empty
+        found[f"{name} carried" if name in found else name] = first
     return found.sort_values(["flagged", "clicks"], ascending=False, kind="stable", ignore_index=True)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.clicks.hosts import Client, host, hosts
+from workbench.clicks.hosts import host, hosts
+from workbench.clicks.mapping import Client
 from workbench.errors import ClickError
 
 

@@ -1,15 +1,12 @@
-"""Patterns against a rereading of their definitions in plain Python, and the list of crawlers kept harmless."""
+"""Patterns against a rereading of their definitions in plain Python."""
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
-import crawleruseragents  # type: ignore[import-untyped]
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given
 from judged_clicks import RULES, START, clicks
 
@@ -92,36 +89,23 @@ def test_sessions_and_urls_add_up_to_all_clicks(table: pd.DataFrame, rule: Rule)
     assert patterns.by_url(judged)["flagged_sessions"].sum() == len(pairs)
 
 
-def test_each_distinct_agent_is_looked_up_once_and_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-
-    def look(agent: str) -> bool:
-        seen.append(agent)
-        return False
-
-    monkeypatch.setattr(crawleruseragents, "is_crawler", look)
-    agents = pd.Series(["a" * 65_536, "a" * 70_000, "b", "b", None, np.nan], index=[3, 1, 4, 1, 5, 9])
-    found = patterns.crawlers(agents)
-    assert seen == ["a" * patterns.AGENT_READ, "b"]
-    assert found.dtype == bool
-    assert list(found.index) == list(agents.index)
-
-
-def test_a_crawler_is_a_signal_beside_the_rule_that_changes_no_verdict() -> None:
-    agents = ["Mozilla/5.0 (compatible; Googlebot/2.1)", "Mozilla/5.0 (X11) Firefox/140.0"] * 3
-    ts = START + pd.to_timedelta(range(6), unit="s")
-    table = pd.DataFrame({"click_id": list("abcdef"), "session_id": ["g", "f"] * 3, "url": "/", "ts": ts})
-    with_agents = judge(table.assign(user_agent=agents), Rule())
-    assert patterns.crawlers(with_agents["user_agent"]).tolist() == [True, False] * 3
-    assert with_agents["fraud"].tolist() == judge(table, Rule())["fraud"].tolist() == [False] * 4 + [True] * 2
-
-
-def test_no_pattern_of_the_list_can_take_more_than_quadratic_time() -> None:
-    """At most one repetition a pattern, and none of them of a group."""
-    for entry in crawleruseragents.CRAWLER_USER_AGENTS_DATA:
-        bare = re.sub(r"\\.|\[[^\]]*\]", "x", entry["pattern"])
-        assert len(re.findall(r"[*+{]", bare)) <= 1, entry["pattern"]
-        assert not re.search(r"\)[*+{]", bare), entry["pattern"]
+def test_what_was_carried_along_stands_with_the_sessions_and_the_urls() -> None:
+    ts = START + pd.to_timedelta(range(4), unit="s")
+    table = pd.DataFrame({"click_id": list("abcd"), "session_id": list("xxxy"), "url": "/ad", "ts": ts})
+    more: dict[str, Any] = {
+        "campaign": [None, "lamp", "sofa", None],
+        "cost": [0.5, 0.5, 0.5, 2.0],
+        "clicks": ["p", "q", "r", "s"],
+    }
+    judged = judge(table.assign(**more), Rule()).assign(crawler=False)
+    assert patterns.carried(judged) == ["campaign", "cost", "clicks"]
+    sessions = patterns.by_session(judged).set_index("session_id")
+    assert sessions["campaign"].tolist() == ["lamp", None]
+    assert sessions["cost"].tolist() == [0.5, 2.0]
+    assert (sessions["clicks"].tolist(), sessions["clicks carried"].tolist()) == ([3, 1], ["p", "s"])
+    assert patterns.by_url(judged)[["clicks", "campaign", "cost", "sessions"]].to_numpy().tolist() == [
+        [4, "lamp", 0.5, 2]
+    ]
 
 
 def test_a_burst_without_end_is_one_alert() -> None:

@@ -217,6 +217,32 @@ def test_a_failed_kernel_run_leaves_a_report_that_says_so_at_the_top(
     assert "papermill-error" not in html
 
 
+def test_a_kernel_run_that_one_of_our_errors_ended_is_told_in_its_words_and_without_a_trace(
+    notebook: Callable[..., Path], tmp_path: Path
+) -> None:
+    fix = "a.csv has no column for url. Fix: --map session_id=ip,url=channel,ts=time"
+    path, out = (
+        notebook(cell(f"from workbench.errors import ClickError\nraise ClickError({fix!r})")),
+        tmp_path / "r.html",
+    )
+    with pytest.raises(ReportError, match=re.escape(f"]: {fix}; see ")):
+        write_report(path, {}, out, "Report")
+    html = body(out.read_text(encoding="utf-8"))
+    assert f"{fix} (What comes after that was not run.)" in html
+    assert "Traceback" not in html
+    assert "ClickError:" not in html
+
+
+@pytest.mark.parametrize("code", [True, False])
+def test_a_trace_is_for_those_who_see_the_code(code: bool, tmp_path: Path) -> None:
+    failed = new_output("error", ename="KeyError", evalue="'x'", traceback=["Traceback of it"])
+    html = body(
+        to_html(new_notebook(cells=[cell("x", outputs=[failed])]), tmp_path / "r.html", "T", code=code).read_text()
+    )
+    assert ("Traceback of it" in html) is code
+    assert "KeyError: &#x27;x&#x27;" in html
+
+
 def test_a_kernel_run_gives_a_report_that_draws_every_chart_without_any_network(
     notebook: Callable[..., Path], tmp_path: Path
 ) -> None:
