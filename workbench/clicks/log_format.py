@@ -41,6 +41,8 @@ class LogFormat:
     needs, unless : tuple of str
         What lines must have, or may not have, to be taken for it: of JSON, paths of which one must be there and none
         may be; of text, columns of which each must hold a host in some line.
+    any_case : bool
+        Of JSON, whether names are these in any case of letters, with and without underscores.
     unit : str or None
         What a time counts that is a number; None leaves that to the column.
     json : str or None
@@ -58,6 +60,7 @@ class LogFormat:
     paths: Mapping[str, Sequence[str]] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    any_case: bool = False
     unit: str | None = None
     json: str | None = None
 

@@ -19,13 +19,16 @@ __all__ = [
     "NOT_HTTP",
     "NO_LINE",
     "NO_REQUEST",
+    "NO_URL",
     "Cells",
     "finished",
+    "plain",
     "read_lines",
     "read_record",
 ]
 
 NO_LINE: Final = "not a line of the format"
+NO_URL: Final = "no URL in it"
 NO_REQUEST: Final = "no request"
 NOT_HTTP: Final = "not an HTTP request"
 ABSOLUTE: Final = "absolute URLs, read as their paths"
@@ -192,7 +195,7 @@ def _json(lines: Sequence[str], format: LogFormat) -> Cells:
             raw[name].append(value)
         there = dict(zip(names, found, strict=True))
         asked = there.get("url") is not None or there.get("request") is not None
-        problem.append(wrong or ("" if asked else NO_REQUEST))
+        problem.append(wrong or ("" if asked else NO_URL))
     return Cells(raw, problem)
 
 
@@ -205,7 +208,18 @@ def read_record(line: str, format: LogFormat) -> tuple[dict[str, Any], str]:
         record = json.loads(line, parse_float=str)  # as it stands: a float would round the microseconds of a time
     except (ValueError, RecursionError):
         return {}, "not JSON"
-    return (record, "") if isinstance(record, dict) else ({}, "not a JSON object")
+    if not isinstance(record, dict):
+        return {}, "not a JSON object"
+    return ({plain(name): value for name, value in record.items()} | record if format.any_case else record), ""
+
+
+def plain(name: str) -> str:
+    """A name in any case of letters and with any signs between: remote_addr, remoteAddr and Remote-Addr are one.
+
+    >>> plain("Remote-Addr"), plain("@timestamp")
+    ('remoteaddr', 'timestamp')
+    """
+    return name.lower().replace("_", "").replace("-", "").replace("@", "")
 
 
 def _first(record: dict[str, Any], paths: Sequence[str]) -> str | None:

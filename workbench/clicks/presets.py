@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 from workbench.clicks.hosts import client_of, host, is_address
 from workbench.clicks.log_compile import compiled
 from workbench.clicks.log_format import LogFormat
-from workbench.clicks.log_lines import NO_REQUEST, NOT_HTTP, Cells, finished, read_lines, read_record
+from workbench.clicks.log_lines import NO_REQUEST, NOT_HTTP, Cells, finished, plain, read_lines, read_record
 from workbench.clicks.log_w3c import FIELDS
 from workbench.clicks.log_wraps import unwrap, wrap_of
 from workbench.clicks.paths import lookup
@@ -44,9 +44,18 @@ def _presets() -> dict[str, LogFormat]:
     for name, preset in tomllib.loads(_FILE.read_text("utf-8")).items():
         docs = preset["docs"]
         if "paths" in preset:
-            needs, unless = tuple(preset["needs"]), tuple(preset.get("unless", ()))
-            paths, unit = preset["paths"], preset.get("unit")
-            found[name] = LogFormat(name, "json", docs, paths=paths, needs=needs, unless=unless, unit=unit)
+            any_case = preset.get("any_case", False)
+            more = _in_any_case if any_case else tuple
+            found[name] = LogFormat(
+                name,
+                "json",
+                docs,
+                paths={field: more(paths) for field, paths in preset["paths"].items()},
+                needs=more(preset["needs"]),
+                unless=more(preset.get("unless", ())),
+                any_case=any_case,
+                unit=preset.get("unit"),
+            )
         elif "fields" in preset:
             found[name] = LogFormat(name, "w3c", docs, preset["fields"])
         else:
@@ -54,6 +63,12 @@ def _presets() -> dict[str, LogFormat]:
             needs, sibling = tuple(preset.get("needs", ())), preset.get("json")
             found[name] = compiled(preset["format"], name=name, docs=docs, loose=loose, needs=needs, json=sibling)
     return found
+
+
+def _in_any_case(paths: Iterable[str]) -> tuple[str, ...]:
+    """Paths, and for those that are names alone how these are looked up in any case."""
+    paths = tuple(paths)
+    return (*paths, *(plain(path) for path in paths if "." not in path))
 
 
 @cache

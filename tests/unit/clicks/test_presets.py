@@ -324,12 +324,30 @@ def test_a_line_inside_of_json_is_read(key: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        ("RemoteAddr", "Time", "Method", "URI", "UserAgent"),
+        ("remoteIp", "timestamp", "requestMethod", "requestUrl", "userAgent"),
+        ("source_ip", "@timestamp", "http_method", "uri_path", "http_user_agent"),
+        ("ClientIP", "time", "verb", "request", "agent"),
+    ],
+)
+def test_names_in_json_may_be_in_any_case(names: tuple[str, ...]) -> None:
+    wanted = ("192.0.2.7", "2026-01-02T03:04:05Z", "GET", "/ad", "curl")
+    text = json.dumps(dict(zip(names, wanted, strict=True)))
+    assert guessed(text) == "nginx-json"
+    assert requests(text, None) == [wanted]
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         ["hello", "world"],
         ["session_id,url,ts", "s1,/ad,2026-01-02T03:04:05Z"],
         ['{"session_id":"s1","url":"/ad","ts":"2026-01-02T03:04:05Z","ip":"192.0.2.7","status":"ok"}'],
         ['{"user_id":"7","path":"/ad","time":"2026-01-02T03:04:05Z","ip":"192.0.2.7","method":"GET"}'],
+        ['{"UserID":"7","path":"/ad","time":"2026-01-02T03:04:05Z","ip":"192.0.2.7","method":"GET"}'],
+        ['{"time":"2026-01-02T03:04:05Z","ip":"192.0.2.7","method":"GET"}'],
         ["", "\0\0"],
         [],
     ],
