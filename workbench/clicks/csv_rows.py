@@ -143,11 +143,9 @@ class _Reader:
         for i in [i for i, row in enumerate(rows) if row is None or len(row) != width]:
             if i < until:
                 continue
-            rows[i], note = self._row(block[i])
+            rows[i], until, note = self._row(block, i)
             if note:
                 notes[note] = notes.get(note, 0) + 1
-            if rows[i] is None:
-                rows[i], until = self._over_lines(block, i)
             if rows[i] is None:
                 problem[i] = self._problem(block[i])
             for j in range(i + 1, until):
@@ -157,36 +155,29 @@ class _Reader:
         places = {column: self._names.index(column) if column in self._names else None for column in wanted}
         return _rows(block, rows, problem, aside, first, places, notes)
 
-    def _row(self, line: str) -> tuple[list[str] | None, str]:
-        """Give the cells of a line that is a row, and what had to be done to it."""
-        for text, note in self._written(line):
-            cells = self._cells.of(text)
-            if cells and len(cells) == self._width:
-                return cells, note
-            if cells and len(cells) > self._width > 1 and not any(cells[self._width :]):
-                return cells[: self._width], note or _EMPTY_CELLS
-        return None, ""
-
-    def _written(self, line: str) -> Iterator[tuple[str, str]]:
+    def _row(self, block: list[str], i: int) -> tuple[list[str] | None, int, str]:
+        """Give the cells of the row that begins in a line, the line behind it, and what had to be done to it."""
+        line = block[i]
         bare = self._cells.without_blanks(line)
-        if bare is not None:
-            yield bare, _BLANKS
-        yield line, ""
-        if "\\" in line:
-            yield unescaped(line), _BACKSLASHES
-
-    def _over_lines(self, block: list[str], i: int) -> tuple[list[str] | None, int]:
-        """Give the cells of a row that begins in a line and ends in a later one, and the line behind it."""
-        for plain in (str, unescaped):
-            found = self._joined(block, i, plain)
-            if found is not None:
+        if bare is not None and (cells := self._fitting(bare)):
+            return cells[: self._width], i + 1, _BLANKS
+        for plain, note in ((str, ""), (unescaped, _BACKSLASHES)):
+            if cells := self._fitting(plain(line)):
+                return cells[: self._width], i + 1, note or (_EMPTY_CELLS if len(cells) > self._width else "")
+            if (found := self._joined(block, i, plain)) is not None:
                 cells, until = found
-                behind = until - len(block)
-                if behind > 0:
+                if (behind := until - len(block)) > 0:
                     block += self._ahead[:behind]
                     self._ahead = self._ahead[behind:]
-                return cells, until
-        return None, 0
+                return cells, until, note
+        return None, i + 1, ""
+
+    def _fitting(self, text: str) -> list[str] | None:
+        """Give the cells of a text that is a row; there may be empty ones behind its last."""
+        cells = self._cells.of(text)
+        if not cells or len(cells) < self._width or any(cells[self._width :]):
+            return None
+        return cells if len(cells) == self._width or self._width > 1 else None
 
     def _joined(self, block: list[str], i: int, plain: Callable[[str], str]) -> tuple[list[str], int] | None:
         # A line with an odd number of quotes ends the row, or the search. As only such lines begin one, each line is

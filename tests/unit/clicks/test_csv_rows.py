@@ -104,6 +104,10 @@ def test_quotes_escaped_by_backslashes_are_read_and_told() -> None:
     ]
 
 
+def test_a_backslash_before_the_end_of_a_line_in_a_cell_escapes_nothing() -> None:
+    assert cells(f'{HEAD}"s1","/ad","ts","\\""\n"\n{ROW}') == [["s1", "/ad", "ts", '\\"\n'], CELLS]
+
+
 def test_blanks_before_quotes_are_passed_over_and_told() -> None:
     read = read_csv(f'{HEAD}s1, "/ad,7", "ts", "x"\n')
     assert list(read.rows[2].values()) == ["s1", "/ad,7", "ts", "x"]
