@@ -36,8 +36,6 @@ def tune(args: Namespace) -> int:
         found = _by_spark(args, windows, thresholds, cost, bots)
     else:
         found = surface(read_files(args).clicks, windows, thresholds, cost=cost, bots=bots)
-    for text in found.warnings:
-        say(f"warning: {text}")
     if found.labels.counts or not found.labelled:
         say(str(found.labels))
     if found.fraud:

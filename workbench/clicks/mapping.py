@@ -33,6 +33,7 @@ FIELD_NAMES: Final = ("session_id", "url", "ts", "click_id", "ip", "user_agent",
 CONSTANT: Final = "="
 """What a text in the place of a path begins with, that is the value itself."""
 
+_OF_VERDICTS: Final = ("fraud", "clicks_in_window", "crawler")
 _LISTS: Final = ("session_id", "url_drop", "url_keep", "exclude")
 
 
@@ -140,6 +141,9 @@ class Mapping:
         for name in self.carry:
             if name in FIELD_NAMES:
                 raise ClickError(f"carry names {name!r}, which is a field of a click; give {name}={self.carry[name]!r}")
+            if name in _OF_VERDICTS:
+                fix = f"call it otherwise, as my_{name}={self.carry[name]!r}"
+                raise ClickError(f"carry names {name!r}, which verdicts have already; {fix}")
         object.__setattr__(self, "carry", dict(self.carry))
         _one_of("format", self.format, (None, *get_args(Format)))
         _one_of("time_unit", self.time_unit, (None, *get_args(TimeUnit)))
