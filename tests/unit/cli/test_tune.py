@@ -57,7 +57,7 @@ def test_several_files_are_one_recording(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_labels_that_mean_no_fraud_are_named_with_the_option_to_write(capsys: pytest.CaptureFixture[str]) -> None:
-    words = [FIELD / "35-tz" / "z.csv", "--map", f"{COMPOSITE[1]},label=is_attributed"]
+    words: list[str | Path] = [FIELD / "35-tz" / "z.csv", "--map", f"{COMPOSITE[1]},label=is_attributed"]
     told, printed = tune(capsys, *words)
     assert "no label means fraud: there are 0 (5)" in told
     assert "Fix: name those that do: --fraud-labels LABEL[,…]" in told
