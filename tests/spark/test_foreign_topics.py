@@ -144,6 +144,22 @@ def test_a_topic_that_is_made_anew_is_one_line_and_nothing_is_passed_over_in_sil
     assert {*judged(connection, topics)} == {f"b{number}" for number in range(clicks)}
 
 
+def test_an_old_log_on_a_topic_that_dates_its_records_itself_is_told_with_the_fix(
+    connection: Connection, topics: Topics, begin: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    with admin_client(connection) as admin:
+        admin.create_topics(
+            {topics.clicks: {"num_partitions": 2, "configs": {"message.timestamp.type": "LogAppendTime"}}}
+        )
+    old = [value(f"c{number}", ts="2026-01-02T03:04:05Z") for number in range(40)]
+    put(connection, topics.clicks, *old)
+    with begin() as handle:
+        handle.wait_until_caught_up("120s")
+        assert (handle.progress.verdicts, handle.progress.dead_letters) == (0, 40)
+        until(lambda: "dates records when they arrive" in caplog.text)
+    assert f"--entity-name {topics.clicks} --add-config message.timestamp.type=CreateTime" in caplog.text
+
+
 def test_a_topic_that_is_deleted_is_one_line(connection: Connection, topics: Topics, begin: Start) -> None:
     ensure_topics(connection, topics)
     with begin() as handle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,11 +32,11 @@ def parsed(value: bytes) -> Click | None:
         return None
 
 
-def judged(spark: SparkSession, values: list[bytes], key: bytes = b"s1") -> list[dict[str, Any]]:
+def judged(spark: SparkSession, values: Sequence[bytes | None], key: bytes = b"s1") -> list[dict[str, Any]]:
     """What the query makes of these values, when each record's Kafka timestamp is its own event time."""
     rows = []
     for offset, value in enumerate(values):
-        click = parsed(value)
+        click = None if value is None else parsed(value)
         at = click.ts if click and click.ts.year > 1970 else datetime.now(UTC)
         rows.append((key, value, 0, offset, at))
     found = Sorting(Tolerance("24h", "24h"))(spark.createDataFrame(rows, SCHEMA))
@@ -47,6 +48,11 @@ def test_good_records_pass_with_their_values(spark: SparkSession) -> None:
     assert (row["session_id"], row["url"], row["click"]["click_id"]) == ("s1", "/ad", "c1")
     assert row["click"]["us"] == (clicks.parse(json.dumps(GOOD).encode()).ts - EPOCH) // timedelta(microseconds=1)
     assert row["click"]["rejected"] is None
+
+
+def test_a_record_without_a_value_is_a_tombstone_and_not_malformed(spark: SparkSession) -> None:
+    [row] = judged(spark, [None])
+    assert row["click"]["rejected"]["reason"] == "tombstone"
 
 
 ODD: list[Any] = [

@@ -70,6 +70,7 @@ def test_other_settings_of_queries_need_no_other_jvm_and_each_session_keeps_its_
     assert other.conf.get("spark.sql.shuffle.partitions") == "7"
     assert spark.conf.get("spark.sql.shuffle.partitions") == before
     assert spark_session(SLOTS, conf=CONF) is spark
+    assert spark_session(SLOTS - 1, conf=CONF) is spark  # it has more slots than that
     again = {"spark.sql.streaming.minBatchesToRetain": 5, **CONF, "spark.sql.shuffle.partitions": 7}
     assert spark_session(SLOTS, conf=again) is other
     assert jvms() == [jvm]

@@ -13,10 +13,10 @@ from workbench.broker.topics import Connection
 __all__ = ["Transactions", "put", "value"]
 
 
-def value(click_id: str, session_id: str = "s") -> bytes:
-    """A click of this moment."""
-    ts = datetime.now(UTC).isoformat()
-    return json.dumps({"click_id": click_id, "session_id": session_id, "url": "/ad", "ts": ts}).encode()
+def value(click_id: str, ts: str | None = None) -> bytes:
+    """A click of one session, of this moment unless a time is given."""
+    ts = ts or datetime.now(UTC).isoformat()
+    return json.dumps({"click_id": click_id, "session_id": "s", "url": "/ad", "ts": ts}).encode()
 
 
 def put(connection: Connection, topic: str, *values: bytes | None, partition: int = 0, **settings: Any) -> None:

@@ -149,3 +149,45 @@ def test_a_broker_that_speaks_tls_is_told_to_who_does_not() -> None:
     with server(speaks_tls) as address:
         found = refused([address], PLAIN)
     assert found == (f"{address}: it is encrypted", "set WORKBENCH_SECURITY to ssl, or to sasl_ssl where users log in")
+
+
+def brokers(*told: tuple[str, int]) -> bytes:
+    """The answer that tells clients where the brokers are."""
+    each = [
+        struct.pack(">ih", number, len(host)) + host.encode() + struct.pack(">ih", port, -1)
+        for number, (host, port) in enumerate(told)
+    ]
+    return struct.pack(">i", len(told)) + b"".join(each) + struct.pack(">i", 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "why"), [("redpanda.invalid", "does not know that name"), ("127.0.0.1", "cannot connect there")]
+)
+def test_a_broker_that_sends_its_clients_where_they_cannot_go_is_named_with_the_setting(host: str, why: str) -> None:
+    port = free_port()
+    with server(answers(brokers((host, port)))) as address:
+        found = unreachable([address], PLAIN, SOON_S)
+    assert found is not None
+    what, fix = found
+    assert what == f"{address}: it answers, but sends its clients to {host}:{port}, and this machine {why}"
+    assert fix.startswith("set advertised.listeners of the broker (Redpanda: advertised_kafka_api)")
+    assert fix.endswith(f"or add {host} to /etc/hosts")
+
+
+def test_one_of_several_brokers_that_is_down_is_no_reason_and_a_name_that_nobody_knows_is_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as up:
+        there = "127.0.0.1", up.getsockname()[1]
+        with server(answers(brokers(("127.0.0.1", free_port()), there))) as address:
+            assert unreachable([address], PLAIN, SOON_S) is None
+        with server(answers(brokers(there, ("redpanda.invalid", 9092)))) as address:
+            found = unreachable([address], PLAIN, SOON_S)
+    assert found is not None
+    assert "sends its clients to redpanda.invalid:9092" in found[0]
+
+
+@pytest.mark.parametrize("talk", [silent, closes, http, answers(b"\0"), answers(brokers())])
+def test_where_a_broker_does_not_say_where_its_clients_are_to_go_nothing_is_said_of_it(
+    talk: Callable[[socket.socket], None],
+) -> None:
+    with server(talk) as address:
+        assert unreachable([address], PLAIN, SOON_S) is None
