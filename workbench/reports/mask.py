@@ -1,145 +1,175 @@
-"""Addresses of people, hidden: the last 8 bits of an IPv4 address, all but the first 48 of an IPv6 one.
+"""Who people are, hidden in what is handed on: what is shown in place of addresses, mail, phones, secrets and names.
 
-What a report or a file of evidence hands on should tell visitors apart without saying where they live. Session names
-of access logs begin with the address, so they are masked with it, and one address has one name throughout.
+What a report or a file of evidence hands on should tell visitors apart without saying who they are or where they live.
+So each thing has a number, and one thing has one number throughout. What such things look like is in `personal`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from ipaddress import IPv6Address
+from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from workbench.distinct import distinct
+from workbench.reports import addresses
+from workbench.reports.personal import Kind, Name, is_phone, kind_of_name, replaced, whole
 
-__all__ = ["mask_text", "masked"]
+__all__ = ["Masks", "mask_text", "masked"]
 
-_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]{1,2})"
-_IPV4 = re.compile(rf"(?<![0-9])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9])")
-# What may be one, or an address of version 4 with something before it. As all repetitions are bounded, a long text
-# takes a time in proportion to its length.
-_IPV6 = re.compile(
-    rf"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4.pattern}|[0-9A-Fa-f]{{0,4}}(?![0-9A-Fa-f]))"
-)
-_IN_NAMES: Final = ("ip", "session_id")
-_IN_TEXTS: Final = ("click_id", "url")
-
-Address = str
-"""An address in the one form that Python gives it."""
+_FIRST: Final = ("ip", "session_id", "click_id", "url")
+_APART: Final = ("session_id", "click_id", "url")
+_OURS: Final = frozenset([*_FIRST, "user_agent", "ts", "fraud", "clicks_in_window", "crawler", "label", "rule_id"])
 
 
 def mask_text(text: str) -> str:
-    """Mask every address in a text.
+    """Mask what is personal in one text, without numbers.
 
-    >>> mask_text("203.0.113.9 asked 2001:db8:1:2::3 at 10:05:03")
-    '203.0.113.x asked 2001:db8:1:x at 10:05:03'
+    >>> mask_text("203.0.113.9 asked 2001:db8:1:2::3 for ann@example.com at 10:05:03")
+    '203.0.113.x asked 2001:db8:1:x for …@example.com at 10:05:03'
+    >>> mask_text("/ad?id=7&access_token=S3CRET&to=%2B44%2020%207946%200958")
+    '/ad?id=7&access_token=secret&to=phone'
     """
-    return _replaced(text, _network)
+    return replaced(text, lambda kind, what: None if kind == "spelt" else _form(kind, what))
 
 
 def masked(clicks: pd.DataFrame) -> pd.DataFrame:
-    """The same clicks with every address masked, in all columns of text that a click has.
+    """The same clicks with what is personal masked, in all columns of text: see `Masks`.
 
-    Where several addresses share a network each has a number, in the order of the rows, so that what was told apart
-    stays apart. A host in the column ip that is no address becomes "host#1" and so on. In user agents, where versions
-    look like addresses, only those are masked that the columns ip or session_id hold.
-
-    >>> ip = ["203.0.113.9", "203.0.113.7", "198.51.100.1"]
+    >>> ip = ["203.0.113.9", "203.0.113.7"]
     >>> clicks = pd.DataFrame({"ip": ip, "session_id": [f"{one}/a1/v1" for one in ip]})
     >>> masked(clicks)["session_id"].tolist()
-    ['203.0.113.x#1/a1/v1', '203.0.113.x#2/a1/v1', '198.51.100.x/a1/v1']
+    ['203.0.113.x#1/a1/v1', '203.0.113.x#2/a1/v1']
     """
-    people = _addresses(clicks[name] for name in _IN_NAMES if name in clicks)
-    names = _named(people | _addresses(clicks[name] for name in _IN_TEXTS if name in clicks))
-    out = clicks.copy(deep=False)
-    for name in (*_IN_NAMES, *_IN_TEXTS):
-        if name in clicks:
-            out[name] = _mapped(clicks[name], lambda text: _replaced(text, names.get))
-    if "user_agent" in clicks:
-        personal = {address: names[address] for address in people}
-        out["user_agent"] = _mapped(clicks["user_agent"], lambda text: _replaced(text, personal.get))
-    return _without_hosts(out, clicks["ip"]) if "ip" in clicks else out
+    return Masks().frame(clicks)
 
 
-def _without_hosts(clicks: pd.DataFrame, ip: pd.Series[Any]) -> pd.DataFrame:
-    """Hide the hosts that are no addresses, in the column ip and where a session's name begins with its host."""
-    names = [text for text in _texts(ip) if not _found(text)]
-    hosts = {host: f"host#{number}" for number, host in enumerate(names, 1)}
-    if not hosts:
-        return clicks
-    rows = zip(clicks["session_id"], ip, strict=True)
-    sessions = [hosts[h] + s[len(h) :] if h in hosts and s.startswith(f"{h}/") else s for s, h in rows]
-    hidden = {
-        "session_id": pd.Series(sessions, clicks.index, dtype=object),
-        "ip": clicks["ip"].map(lambda host: hosts.get(host, host)),
-    }
-    return clicks.assign(**{name: column for name, column in hidden.items() if name in clicks})
+class Masks:
+    """The masks of one report: what is the same has the same mask wherever it stands, and what is not, another.
+
+    A mask is what may be shown – the network of an address, the domain of an e-mail address, the first characters of a
+    long secret, or only what it is – and a number in the order of appearance.
+    """
+
+    def __init__(self) -> None:
+        self._masks: dict[tuple[str, str], str] = {}
+        self._counts: dict[str, int] = {}
+
+    def of(self, kind: Kind, what: str) -> str | None:
+        """The mask of one thing; None for what may be an address and is none that was seen."""
+        if kind == "spelt":
+            return self._masks.get(("address", what))
+        if (known := self._masks.get((kind, what))) is None:
+            form = _form(kind, what)
+            self._counts[form] = number = self._counts.get(form, 0) + 1
+            known = self._masks[kind, what] = f"{form}#{number}"
+        return known
+
+    def text(self, text: str) -> str:
+        """Mask what is personal in a text, with the numbers that it has in the frame.
+
+        >>> Masks().text("ann@example.com, bob@example.com, ann@example.com")
+        '…@example.com#1, …@example.com#2, …@example.com#1'
+        """
+        return replaced(text, self.of)
+
+    def frame(self, clicks: pd.DataFrame) -> pd.DataFrame:
+        """The same clicks with what is personal masked in all columns of text.
+
+        A host in the column ip that is no address becomes "host#1" and so on, at the beginning of session names too. In
+        user agents, where versions look like addresses, only those addresses are masked that the columns ip or
+        session_id hold. Columns that are named for what is personal, as user, are masked whole. No two sessions, pages
+        or clicks become one.
+        """
+        out = clicks.copy(deep=False)
+        hosts = self._hosts(clicks["ip"]) if "ip" in clicks else {}
+        if hosts and "session_id" in clicks:
+            out["session_id"] = _without_hosts(clicks["session_id"], clicks["ip"], hosts)
+        # User agents come last: in them only addresses are masked that were seen elsewhere.
+        others = [name for name in clicks if name not in _OURS and _is_text(clicks[name], str(name))]
+        for name in [*_FIRST, *others, "user_agent"]:
+            if name in clicks:
+                out[name] = _mapped(out[name], self._change(str(name), hosts), apart=name in _APART)
+        return out
+
+    def _change(self, column: str, hosts: dict[str, str]) -> Callable[[str], str]:
+        if column == "ip":
+            return lambda text: hosts.get(text) or self.text(text)
+        if column == "session_id":
+            return lambda text: str(self.of("phone", text)) if is_phone(text) else self.text(text)
+        if column == "click_id":  # by which its owner finds the click
+            return lambda text: replaced(text, self._but("opaque"))
+        if column == "user_agent":
+            return lambda text: replaced(text, self._known)
+        if column not in _OURS and (kind := kind_of_name(column)):
+            return lambda text: str(whole(text, kind, self.of))
+        return self.text
+
+    def _but(self, left: Kind) -> Name:
+        return lambda kind, what: None if kind == left else self.of(kind, what)
+
+    def _known(self, kind: Kind, what: str) -> str | None:
+        if kind in ("address", "spelt"):
+            return self._masks.get(("address", what))
+        return self.of(kind, what) if kind == "e-mail" else None
+
+    def _hosts(self, ip: pd.Series[Any]) -> dict[str, str]:
+        """The masks of the hosts that are no addresses, and of the addresses that are written as one number."""
+        hosts: dict[str, str] = {}
+        number = 1
+        for text in distinct(ip)[1]:
+            if isinstance(text, str) and text:
+                if address := addresses.as_number(text):
+                    hosts[text] = str(self.of("address", address))
+                elif self.text(text) == text:
+                    hosts[text] = f"host#{number}"
+                    number += 1
+        return hosts
 
 
-def _texts(column: pd.Series[Any]) -> list[str]:
-    return [text for text in distinct(column)[1] if isinstance(text, str) and text]
+def _is_text(column: pd.Series[Any], name: str) -> bool:
+    """Whether a column may hold what is personal: text, or anything where its name says so."""
+    return column.dtype == object or isinstance(column.dtype, pd.StringDtype) or kind_of_name(name) is not None
 
 
-def _mapped(column: pd.Series[Any], change: Callable[[str], str]) -> pd.Series[Any]:
-    """The column with each distinct text changed once."""
-    codes, texts = distinct(column)
-    changed = pd.Series([*(change(text) for text in texts), None], dtype=object)
-    return pd.Series(changed.to_numpy()[codes], index=column.index, dtype=object)
+def _form(kind: Kind, what: str) -> str:
+    match kind:
+        case "address" | "spelt":
+            return addresses.network(what)
+        case "e-mail":
+            return f"…@{mask_text(what.rpartition('@')[2])}"
+        case "opaque":
+            return f"{what[:4]}…"
+    return kind
 
 
-def _addresses(columns: Iterable[pd.Series[Any]]) -> dict[Address, None]:
-    """All addresses, each once, in the order in which they appear."""
-    return {address: None for column in columns for text in _texts(column) for address in _found(text)}
+def _without_hosts(session_id: pd.Series[Any], ip: pd.Series[Any], hosts: dict[str, str]) -> pd.Series[Any]:
+    """Hide the hosts where a session's name begins with its own."""
+    rows = zip(session_id, ip, strict=True)
+    return pd.Series([_without(session, host, hosts) for session, host in rows], session_id.index, dtype=object)
 
 
-def _found(text: str) -> list[Address]:
-    found: list[Address] = []
-    _replaced(text, found.append)
-    return found
+def _without(session: Any, host: Any, hosts: dict[str, str]) -> Any:
+    if host not in hosts or not isinstance(session, str) or not session.startswith(host):
+        return session
+    rest = session[len(host) :]
+    return session if rest[:1].isalnum() else hosts[host] + rest
 
 
-def _replaced(text: str, name: Callable[[Address], str | None]) -> str:
-    """The text with each address replaced by its name, unless that is None."""
-    if text.count(".") < 3 and text.count(":") < 2:  # as nearly all texts of a million are
-        return text
-
-    def of_4(match: re.Match[str]) -> str:
-        return name(".".join([octet.lstrip("0") or "0" for octet in match[0].split(".")])) or match[0]
-
-    def of_6(match: re.Match[str]) -> str:
-        before, address, after = _trimmed(match[0])
-        try:
-            found = IPv6Address(address)
-        except ValueError:
-            return _IPV4.sub(of_4, match[0])  # a time, a port or the like
-        return f"{before}{name(str(found.ipv4_mapped or found)) or address}{after}"
-
-    return _IPV4.sub(of_4, _IPV6.sub(of_6, text)) if ":" in text else _IPV4.sub(of_4, text)
-
-
-def _trimmed(text: str) -> tuple[str, str, str]:
-    """A text without the colon before or behind it that cannot be part of an address."""
-    begin = int(text.startswith(":") and not text.startswith("::"))
-    end = len(text) - int(text.endswith(":") and not text.endswith("::"))
-    return text[:begin], text[begin:end], text[end:]
-
-
-def _named(addresses: Iterable[Address]) -> dict[Address, str]:
-    networks: dict[str, list[Address]] = {}
-    for address in addresses:
-        networks.setdefault(_network(address), []).append(address)
-    return {
-        address: network if len(members) == 1 else f"{network}#{number}"
-        for network, members in networks.items()
-        for number, address in enumerate(members, 1)
-    }
-
-
-def _network(address: Address) -> str:
-    if ":" not in address:
-        return f"{address.rpartition('.')[0]}.x"
-    groups = IPv6Address(address).exploded.split(":")[:3]
-    return ":".join([*(group.lstrip("0") or "0" for group in groups), "x"])
+def _mapped(column: pd.Series[Any], change: Callable[[str], str], *, apart: bool) -> pd.Series[Any]:
+    """The column with each distinct text changed once. apart: no two become one."""
+    numbers, values = distinct(column)
+    changed = [change(str(value)) for value in values]
+    if apart:
+        seen: dict[Any, int] = {}
+        for place, value in enumerate(changed):
+            seen[value] = again = seen.get(value, 0) + 1
+            while again > 1 and (value := f"{changed[place]}~{again}") in seen:
+                again += 1
+            if again > 1:
+                changed[place] = value
+                seen[value] = 1
+    found = np.empty(len(changed) + 1, dtype=object)
+    found[:-1] = changed
+    return pd.Series(found[numbers], index=column.index, dtype=object)

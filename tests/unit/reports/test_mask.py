@@ -71,13 +71,13 @@ def test_no_address_of_a_click_is_left_in_any_column_and_sessions_stay_apart(ip:
 def test_a_host_that_is_no_address_is_hidden_with_its_sessions() -> None:
     clicks = table(["dsl-7.isp.example", "203.0.113.9", "dsl-7.isp.example"])
     hidden = masked(clicks)
-    assert hidden["ip"].tolist() == ["host#1", "203.0.113.x", "host#1"]
-    assert hidden["session_id"].tolist() == ["host#1/a1/v0", "203.0.113.x/a1/v1", "host#1/a1/v2"]
+    assert hidden["ip"].tolist() == ["host#1", "203.0.113.x#1", "host#1"]
+    assert hidden["session_id"].tolist() == ["host#1/a1/v0", "203.0.113.x#1/a1/v1", "host#1/a1/v2"]
 
 
 def test_versions_in_user_agents_stay_unless_they_are_a_visitors_address() -> None:
     clicks = table(["203.0.113.9"]).assign(user_agent="Gecko rv:1.9.2.13 via 203.0.113.9")
-    assert masked(clicks)["user_agent"].tolist() == ["Gecko rv:1.9.2.13 via 203.0.113.x"]
+    assert masked(clicks)["user_agent"].tolist() == ["Gecko rv:1.9.2.13 via 203.0.113.x#1"]
 
 
 def test_clicks_without_addresses_or_agents_stay_as_they_are() -> None:
@@ -86,4 +86,4 @@ def test_clicks_without_addresses_or_agents_stay_as_they_are() -> None:
     empty = table([])
     assert masked(empty).equals(empty)
     gaps = table(["203.0.113.9", "x"]).assign(ip=pd.Series([None, "203.0.113.9"], dtype=object), user_agent=None)
-    assert masked(gaps)["ip"].tolist() == [None, "203.0.113.x"]
+    assert masked(gaps)["ip"].tolist() == [None, "203.0.113.x#1"]
