@@ -12,6 +12,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -104,9 +105,19 @@ def test_hostile_text_goes_from_a_log_to_page_and_evidence_and_runs_nowhere(
 @pytest.mark.long
 def test_whole_addresses_are_shown_when_they_are_asked_for(hostile_log: Path, tmp_path: Path) -> None:
     out, evidence = tmp_path / "r.html", tmp_path / "e.csv"
-    assert main(["report", str(hostile_log), "-o", str(out), "--evidence", str(evidence), "--show-ips"]) == 0
+    assert main(["report", str(hostile_log), "-o", str(out), "--evidence", str(evidence), "--show-personal"]) == 0
     assert "203.0.113.77" in visible(out.read_text("utf-8"))
     assert "2001:db8:7:7::77" in evidence.read_text("utf-8")
+
+
+def test_people_are_in_neither_page_nor_evidence(tmp_path: Path) -> None:
+    out, evidence = tmp_path / "r.html", tmp_path / "e.csv"
+    path = Path(__file__).parents[1] / "data" / "field" / "40-pii" / "a.csv"
+    assert main(["report", str(path), "-o", str(out), "--evidence", str(evidence)]) == 0
+    handed_on = unquote(visible(out.read_text("utf-8")) + evidence.read_text("utf-8")).casefold()
+    people = ("ann.smith", "bob@", "carl@", "secret1", "secret3", "203.0.113.9", "3405803785", "fe80::1")
+    assert [one for one in people if one in handed_on] == []
+    assert [one for one in ("…@example.com#1", "…@example.com#3", "203.0.113.x#1") if one not in handed_on] == []
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,8 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     text = "the report, one file that opens offline; default: FILE-report.html in this folder"
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=text)
     parser.add_argument("--evidence", type=Path, metavar="FILE", help="write each flagged click, and why, as CSV too")
-    parser.add_argument("--show-ips", action="store_true", help="whole addresses instead of their networks, in both")
+    text = "mask no addresses, e-mails, phones, secrets, names and queries, in both"
+    parser.add_argument("--show-personal", action="store_true", help=text)
     parser.add_argument("--title", metavar="TEXT", help="of the report; default: made of the file's name")
     text = "another parameter of the notebook, or any of these by its name; may be given more than once"
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help=text)

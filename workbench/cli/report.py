@@ -55,7 +55,7 @@ def _given(args: Namespace) -> dict[str, Any]:
         "window": args.window,
         "threshold": args.threshold,
         "title": args.title,
-        "show_ips": args.show_ips or None,
+        "show_personal": args.show_personal or None,
         "evidence_file": str(args.evidence) if args.evidence else None,
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-__all__ = ["Address", "as_number", "network", "replaced", "spelt"]
+__all__ = ["as_number", "network", "replaced", "spelt"]
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]{1,2})"
 _IPV4 = re.compile(rf"(?<![0-9])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9])")
@@ -21,8 +21,7 @@ _OTHERWISE = re.compile(
 )
 _LEAST: Final = 1 << 24  # 1.0.0.0: what is below is a number
 
-Address = str
-"""An address in the one form that Python gives it."""
+Address = str  # in the one form that Python gives it
 
 
 def replaced(text: str, name: Callable[[Address], str | None]) -> str:

@@ -56,7 +56,7 @@ def report(
     rule: Rule | None = None,
     mapping: Mapping | MappingOf[str, Any] | str | Path | None = None,
     title: str | None = None,
-    show_ips: bool = False,
+    show_personal: bool = False,
     evidence: Path | str | None = None,
     brokers: str | None = None,
     topics: Topics = Topics(),
@@ -78,8 +78,9 @@ def report(
         How to read the source: what `Mapping.of` takes.
     title
         What heads the report; None makes it of the source's name.
-    show_ips
-        Show whole addresses instead of their networks, in the report and in the evidence.
+    show_personal
+        Mask nothing in the report and in the evidence: no addresses, e-mail addresses, phone numbers, secrets, names
+        or queries.
     evidence
         Where to write each flagged click, and why, as CSV; None writes none.
     brokers, topics
@@ -113,7 +114,7 @@ def report(
         "threshold": rule and rule.threshold,
         "mapping": Mapping.of(mapping).to_toml() or None,
         "title": title,
-        "show_ips": show_ips or None,
+        "show_personal": show_personal or None,
         "evidence_file": evidence and str(evidence),
     }
     values = {name: value for name, value in given.items() if value is not None} | {**(parameters or {})}

@@ -1,7 +1,7 @@
 """Evidence for a refund claim: each flagged click with the clicks that made it one, as rows of CSV. Nothing is judged.
 
 The file is made to be sent on and opened in a spreadsheet by whoever gets it. Text from strangers cannot run there,
-and addresses are masked unless they are asked for. Which clicks are flagged is decided in `rule`.
+and what is personal is masked unless it is asked for. Which clicks are flagged is decided in `rule`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def rows(judged: pd.DataFrame, rule: Rule) -> Iterator[pd.DataFrame]:
         yield found[[*(name for name in COLUMNS if name in found), *more]]
 
 
-def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_ips: bool = False) -> int:
+def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_personal: bool = False) -> int:
     """Write the evidence of all flagged clicks as CSV in UTF-8.
 
     Times are in UTC to the millisecond. The two columns of earlier clicks hold JSON lists. Memory is bounded by the
@@ -103,8 +103,8 @@ def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_ips: bool 
         As for `rows`.
     path
         The file. It is there only when it is whole.
-    show_ips
-        Write whole addresses instead of masked ones.
+    show_personal
+        Mask nothing.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_ips: bool 
     try:
         with part.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
             out = csv.writer(file)
-            for chunk in rows(judged if show_ips else masked(judged), rule):
+            for chunk in rows(judged if show_personal else masked(judged), rule):
                 cells = _cells(chunk)
                 if not written:
                     out.writerow(map(spreadsheet_safe, cells.columns))

@@ -1,7 +1,8 @@
 """What a report is about: the clicks of files or a topic, judged, and what of the source could not be. No tables here.
 
-Clicks of known crawlers are set aside unless they are to be kept, and judged by themselves. Addresses are masked in all
-that is meant to be shown. The clicks as they were recorded are kept apart, for evidence that is to have them.
+Clicks of known crawlers are set aside unless they are to be kept, and judged by themselves. What is personal
+is masked in all that is meant to be shown: see `mask`. The clicks as they were recorded are kept apart, for evidence
+that is to have them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from workbench.distinct import count
 from workbench.errors import ClickError
 from workbench.reports import patterns
 from workbench.reports.beside import Merged, if_merged
-from workbench.reports.mask import mask_text, masked
+from workbench.reports.mask import Masks
 from workbench.rule import Rule, judge
 from workbench.verdicts.feed import dead_letter
 
@@ -46,7 +47,7 @@ class Findings:
     rule : Rule
         The rule that judged.
     judged : DataFrame
-        What `rule.judge` gives, addresses masked unless asked for. Where crawlers are judged with the rest, crawler
+        What `rule.judge` gives, masked unless asked for otherwise. Where crawlers are judged with the rest, crawler
         (bool) says which clicks are theirs.
     recorded : DataFrame
         The same with nothing masked.
@@ -120,7 +121,7 @@ class Findings:
         return found
 
 
-def of_recording(recording: Recording, source: str, rule: Rule, *, show_ips: bool = False) -> Findings:
+def of_recording(recording: Recording, source: str, rule: Rule, *, show_personal: bool = False) -> Findings:
     """Judge the clicks of files.
 
     Parameters
@@ -131,8 +132,8 @@ def of_recording(recording: Recording, source: str, rule: Rule, *, show_ips: boo
         What the report is to call them.
     rule
         The rule to judge by.
-    show_ips
-        Mask no addresses.
+    show_personal
+        Mask nothing: no addresses, e-mail addresses, phone numbers, secrets, names or queries.
 
     Returns
     -------
@@ -150,11 +151,11 @@ def of_recording(recording: Recording, source: str, rule: Rule, *, show_ips: boo
     if len(reasons := Counter(recording.rejected["reason"])) > 1:
         counts |= {f"malformed: {reason}": lines for reason, lines in reasons.most_common(_REASONS_SHOWN)}
     counts |= {"late: dated before a line above them": recording.late}
-    return _findings(source, rule, recording, counts, show_ips)
+    return _findings(source, rule, recording, counts, show_personal)
 
 
 def of_topics(
-    connection: Connection, topics: Topics, rule: Rule, *, show_ips: bool = False, progress: bool = False
+    connection: Connection, topics: Topics, rule: Rule, *, show_personal: bool = False, progress: bool = False
 ) -> Findings:
     """Judge the clicks that the topic holds, the newest million. The dead letters beside it are counted by reason.
 
@@ -164,8 +165,8 @@ def of_topics(
         Where the clicks and the dead letters are.
     rule
         The rule to judge by.
-    show_ips
-        Mask no addresses.
+    show_personal
+        Mask nothing: no addresses, e-mail addresses, phone numbers, secrets, names or queries.
     progress
         Show a bar on stderr.
 
@@ -193,7 +194,7 @@ def of_topics(
     letters = _dead_letters(connection, topics.dead_letters)
     counts |= {f"given up by the detector: {reason.replace('_', ' ')}": n for reason, n in letters.items()}
     recording = Recording(clicks, held.records, held.rejected, {CRAWLERS: len(aside)}, aside)
-    return _findings(f"topic {topics.clicks}", rule, recording, counts, show_ips)
+    return _findings(f"topic {topics.clicks}", rule, recording, counts, show_personal)
 
 
 def _without_crawlers(clicks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -203,7 +204,7 @@ def _without_crawlers(clicks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
     return clicks[~known].reset_index(drop=True), clicks[known].reset_index(drop=True)
 
 
-def _findings(source: str, rule: Rule, held: Recording, counts: dict[str, int], show_ips: bool) -> Findings:
+def _findings(source: str, rule: Rule, held: Recording, counts: dict[str, int], show_personal: bool) -> Findings:
     if held.clicks.empty:
         counted = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
         fix = "judge them with the rest: --crawlers keep" if len(held.crawlers) else "see what it should hold"
@@ -217,16 +218,18 @@ def _findings(source: str, rule: Rule, held: Recording, counts: dict[str, int], 
     if "file" in shown and len({*shown["file"]}) < 2:
         shown = shown.drop(columns="file")
     told = {"how_read": held.mapping.to_toml().splitlines(), "warnings": held.warnings, "notes": held.notes}
-    if not show_ips:
-        texts = {str(name): [mask_text(str(text)) for text in shown[name]] for name in shown.select_dtypes(object)}
+    recorded, masks = judged, Masks()
+    if not show_personal:
+        judged, aside = masks.frame(judged), masks.frame(aside)
+        texts = {str(name): [masks.text(str(text)) for text in shown[name]] for name in shown.select_dtypes(object)}
         shown = shown.assign(**texts)
-        told = {name: [mask_text(text) for text in said] for name, said in told.items()}
+        told = {name: [masks.text(text) for text in said] for name, said in told.items()}
     return Findings(
         source=source,
         rule=rule,
-        judged=judged if show_ips else masked(judged),
-        recorded=judged,
-        crawlers=aside if show_ips else masked(aside),
+        judged=judged,
+        recorded=recorded,
+        crawlers=aside,
         quality=pd.DataFrame({"what": list(counts), "records": list(counts.values())}),
         rejected=shown,
         mapping=held.mapping,

@@ -23,6 +23,7 @@ from workbench import errors
 from workbench.charts.style import CONFIG
 from workbench.errors import ReportError
 from workbench.machine.extras import extra
+from workbench.reports.mask import mask_text
 from workbench.text import first_line
 
 with extra("report"):
@@ -168,8 +169,8 @@ def _failure(nb: NotebookNode) -> str:
         for output in cell.get("outputs", ()):
             if output.output_type == "error":
                 if output.ename in errors.__all__:
-                    return f"{first_line(output.evalue, 1000)} (What comes after that was not run.)"
-                error = first_line(f"{output.ename}: {output.evalue}")
+                    return f"{_masked(first_line(output.evalue, 1000), nb)} (What comes after that was not run.)"
+                error = _masked(first_line(f"{output.ename}: {output.evalue}"), nb)
                 return f"Cell [{cell.execution_count}] failed with {error}. What came after it was not run."
     for number, cell in enumerate(nb.cells, start=1):
         if cell.metadata.get("papermill", {}).get("status", "completed") != "completed":
@@ -186,7 +187,13 @@ def _facts(nb: NotebookNode) -> Iterator[tuple[str, str]]:
         if value != "" and value is not False and name not in _NOT_FACTS:
             lines = str(value).splitlines()
             shown = ", ".join(Path(line).name if Path(line).is_absolute() else line for line in lines)
-            yield name.replace("_", " "), first_line(shown)
+            yield name.replace("_", " "), _masked(first_line(shown), nb)
+
+
+def _masked(text: str, nb: NotebookNode) -> str:
+    """The text without what is personal, unless this run was to show it."""
+    shows = nb.metadata.get("papermill", {}).get("parameters", {}).get("show_personal")
+    return text if shows else mask_text(text)
 
 
 def _tags(cell: NotebookNode) -> tuple[str, ...]:
@@ -196,7 +203,7 @@ def _tags(cell: NotebookNode) -> tuple[str, ...]:
 def _body(nb: NotebookNode, cells: list[NotebookNode], *, code: bool) -> str:
     if not cells:
         return ""
-    kept = [shown for cell in cells if (shown := _cleaned(cell, code)) is not None]
+    kept = [shown for cell in cells if (shown := _cleaned(cell, nb, code)) is not None]
     nb = new_notebook(cells=kept, metadata=nb.metadata)
     exporter = HTMLExporter(
         template_name="classic",
@@ -213,7 +220,7 @@ def _body(nb: NotebookNode, cells: list[NotebookNode], *, code: bool) -> str:
     return body.translate(_VISIBLE)
 
 
-def _cleaned(cell: NotebookNode, code: bool) -> NotebookNode | None:
+def _cleaned(cell: NotebookNode, nb: NotebookNode, code: bool) -> NotebookNode | None:
     """A cell without live widgets, progress bars' history, papermill's notes on a failure, and traces that help nobody.
 
     What failed is told on top; where in the code, only to who sees the code, and of an error that is not in our words.
@@ -230,14 +237,18 @@ def _cleaned(cell: NotebookNode, code: bool) -> NotebookNode | None:
             outputs.append(output)
         elif output.output_type == "error":
             if code and output.ename not in errors.__all__:
-                outputs.append(output)
+                told = {"evalue": _masked(output.evalue, nb)}
+                outputs.append(
+                    NotebookNode({**output, **told, "traceback": [_masked(x, nb) for x in output.traceback]})
+                )
         elif _is_drawn(output.data):
             outputs.append(output)
     for output in outputs:
         if output.output_type == "stream":
             # What a carriage return made the terminal overwrite: a progress bar keeps its last state.
             # It is looked for from the starts of lines only, so that a long line takes no longer than its length says.
-            output["text"] = re.sub(r"(?m)^[^\n]*\r(?!\n)", "", output.text.rstrip("\r"))
+            text = re.sub(r"(?m)^[^\n]*\r(?!\n)", "", output.text.rstrip("\r"))
+            output["text"] = _masked(text, nb) if output.name == "stderr" else text
     return NotebookNode({**cell, "outputs": outputs})
 
 

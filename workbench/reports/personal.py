@@ -43,7 +43,8 @@ _QUERY = re.compile(r"q|query|search ?(?:term|query|words?)?|keywords")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _PAIR = re.compile(
-    r"""([\w.\-\[\]$%]{1,80}+)(?:(=|%3[Dd])|["']{1,2}\s{0,3}:\s{0,3})(?:""?(?![,}\s"])((?:[^"\\]|\\.)*+)|'([^']*+)|([^&;\s"'<>#,}]++))"""
+    r"(?<![\w.\-\[\]$%])(?<!--map )([\w.\-\[\]$%]{1,80}+)"  # the name; the command's own fixes name columns
+    r"""(?:(=|%3[Dd])|["']{1,2}\s{0,3}:\s{0,3})(?:""?(?![,}\s"])((?:[^"\\]|\\.)*+)|'([^']*+)|([^&;\s"'<>#,}]++))"""
 )
 _LOGIN = re.compile(r"(?<=://)[^/\s@?#]{1,255}+(?=@)")
 _HEADER = re.compile(r"(?i)\b(bearer|basic)(\s{1,3}|%20|\+)([\w.~+/=-]{8,}+)")
@@ -62,6 +63,8 @@ _WHOLE_PHONE = re.compile(r"(?:tel:)?\+?(?:[ .()/-]{0,2}[0-9]){10,15}")
 _OPAQUE = re.compile(r"eyJ[\w-]{5,}+\.[\w-]{5,}+(?:\.[\w-]*+)?|[A-Za-z0-9_-]{20,}+")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 _CHANGE = re.compile(r"(?=[a-z][A-Z0-9]|[A-Z][0-9]|[0-9][A-Za-z]|[A-Z]{2}[a-z])")
+_CODES = re.compile(r"""[%\\=&"']|://""")
+_LOOKS = re.compile(r"[@ +]|[0-9]{8}|[0-9][-_][0-9]|[0-9]{2}[.)][0-9]{3}|[A-Za-z0-9_-]{20}|0[xX]")
 _DEPTH: Final = 4
 
 
@@ -74,6 +77,8 @@ def replaced(text: str, name: Name) -> str:
     >>> replaced("/ad?id=7&u=ann.smith%40example.com&token=S3CRET&ip=203%2E0%2E113%2E9", show)
     '/ad?id=7&u=<e-mail>&token=<secret>&ip=<address>'
     """
+    if not _CODES.search(text) and not _looks_personal(text):  # as nearly all ids of a million do not
+        return text
     return _replaced(text, name, _DEPTH)
 
 
@@ -93,7 +98,7 @@ def kind_of_name(name: str) -> Kind | None:
     >>> [kind_of_name(name) for name in ("accessToken", "e-mail", "user[first_name]", "campaign_name", "keyword")]
     ['secret', 'e-mail', 'user', None, None]
     """
-    words = [word.lower() for word in _WORDS.findall(name)]
+    words = [word.lower() for word in _WORDS.findall(unquote(name))]
     if "agent" in words:
         return None
     joined = {*words, "".join(words), *map("".join, pairwise(words))}
@@ -126,6 +131,8 @@ def _replaced(text: str, name: Name, depth: int) -> str:
         text = _LOGIN.sub(lambda match: name("secret", match[0]) or match[0], text)
     if "%" in text:
         text = _CODED.sub(lambda match: _if_changed(unquote(match[0]), match[0], name, depth), text)
+    if not _looks_personal(text):
+        return text
     if " " in text:
         text = _LOGGED.sub(lambda match: match[1] + (name("user", match[2]) or match[2]), text)
         text = _HEADER.sub(lambda match: match[1] + match[2] + (name("secret", match[3]) or match[3]), text)
@@ -135,6 +142,10 @@ def _replaced(text: str, name: Name, depth: int) -> str:
     text = addresses.spelt(text, lambda address: name("spelt", address))
     text = _PHONES.sub(lambda match: name("phone", match[0]) or match[0], text)
     return _OPAQUE.sub(lambda match: (name("opaque", match[0]) if _is_opaque(match[0]) else None) or match[0], text)
+
+
+def _looks_personal(text: str) -> bool:
+    return _LOOKS.search(text) is not None or text.count(".") > 2 or text.count(":") > 1
 
 
 def _unescaped(text: str) -> str:
@@ -148,9 +159,8 @@ def _if_changed(decoded: str, text: str, name: Name, depth: int) -> str:
 
 
 def _of_pair(match: re.Match[str], name: Name) -> str:
-    kind = kind_of_name(unquote(match[1]))
-    value = next((group for group in match.groups()[2:] if group), "")
-    if kind is None or not value:
+    kind = kind_of_name(match[1])
+    if kind is None or not (value := match[3] or match[4] or match[5]):
         return match[0]
     return match[0].removesuffix(value) + (whole(unquote(value), kind, name) or value)
 

@@ -276,3 +276,18 @@ def test_a_kernel_run_gives_a_report_that_draws_every_chart_without_any_network(
         assert_charts_fit_a_narrow_window(tab)
         assert heard.errors == []
         assert heard.requests == [out.as_uri()]
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_an_error_and_the_parameters_name_people_only_where_that_was_asked_for(tmp_path: Path, shown: bool) -> None:
+    said = "got 'ann@shop.example' of 203%2E0%2E113%2E9"
+    outputs = [
+        new_output("stream", name="stderr", text=f"warning: {said}\n"),
+        new_output("error", ename="ClickError", evalue=said, traceback=[f"\x1b[31mClickError\x1b[0m: {said}"]),
+    ]
+    nb = new_notebook(cells=[cell("x", outputs=outputs)])
+    nb.metadata["papermill"] = {"parameters": {"exclude": "198.51.100.7", "show_personal": shown}}
+    html = to_html(nb, tmp_path / "r.html", "Title", code=False).read_text(encoding="utf-8")
+    for one, masked in (("ann@shop", "…@shop.example"), ("203%2E0", "203.0.113.x"), ("198.51.100.7", "198.51.100.x")):
+        assert (one in html, masked in html) == (shown, not shown)
+    assert "ClickError" in html
