@@ -108,7 +108,7 @@ def test_masks_that_a_stranger_wrote_do_not_make_two_sessions_one() -> None:
         ("02/Jan/2026:03:04:05 +0100 2026-01-02T03:04:05.000006Z 2026-01-02", None),
         ("203.0.113.x#1/a1/v1 host#2 …@example.com#3", None),
         ("/ad?user=&token=&id=3", None),
-        ("Name the visitor: --map session_id=visitor --map ip=peer", None),
+        ('Fix: --map session_id=visitor --map "session_id=a b,url=page"', None),
         ("/ad?keyword=shoes&user_agent=Firefox&filename=x", None),
         ("https://ann:hunter2@shop.example/x", "https://…@shop.example/x"),
         ("/u/550e8400-e29b-41d4-a716-446655440000/x", "/u/550e…/x"),
