@@ -43,7 +43,7 @@ _QUERY = re.compile(r"q|query|search ?(?:term|query|words?)?|keywords")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _PAIR = re.compile(
-    r"(?<![\w.\-\[\]$%])(?<!--map )(?<!--map \")([\w.\-\[\]$%]{1,80}+)"  # the name; the command's own fixes name columns
+    r"(?<![\w.\-\[\]$%])(?<!--map )(?<!--map \")([\w.\-\[\]$%]{1,80}+)"  # a name; our fixes name columns
     r"""(?:(=|%3[Dd])|["']{1,2}\s{0,3}:\s{0,3})(?:""?(?![,}\s"])((?:[^"\\]|\\.)*+)|'([^']*+)|([^&;\s"'<>#,}]++))"""
 )
 _LOGIN = re.compile(r"(?<=://)[^/\s@?#]{1,255}+(?=@)")
