@@ -15,7 +15,7 @@ import numpy.typing as npt
 from workbench.errors import ClickError
 from workbench.text import quote
 
-__all__ = ["EARLIEST_S", "NUMBER", "SPARE_S", "UNITS", "Epochs", "digits"]
+__all__ = ["DAY_ZERO_US", "EARLIEST_S", "LEAST_US", "MOST_US", "NUMBER", "SPARE_S", "UNITS", "Epochs", "digits"]
 
 EARLIEST_S: Final = 631_152_000  # 1990-01-01
 SPARE_S: Final = 2 * 86_400
@@ -24,11 +24,11 @@ SPARE_S: Final = 2 * 86_400
 UNITS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0, "days": 86_400_000_000}
 """Microseconds in one; a nanosecond has less than one."""
 
-NUMBER: Final = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\s*")
-_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
+NUMBER: Final = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
+_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,38}\s*", re.ASCII)
 _SINCE_1970 = (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9))
-_DAY_ZERO_US = -2_209_161_600_000_000  # 1899-12-30, from which spreadsheets count
-_LEAST_US, _MOST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999
+DAY_ZERO_US = -2_209_161_600_000_000  # 1899-12-30, from which spreadsheets count
+LEAST_US, MOST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999
 _MOST_WRONG = 0.5  # of a column's numbers, for it still to be a column of times
 _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
@@ -77,15 +77,15 @@ class Epochs:
 
     def _micros(self, whole: Ints, part: npt.NDArray[np.float64], there: npt.NDArray[np.bool_]) -> tuple[Ints, Objects]:
         unit = self.unit or "s"
-        each, shift = UNITS[unit], _DAY_ZERO_US if unit == "days" else 0
+        each, shift = UNITS[unit], DAY_ZERO_US if unit == "days" else 0
         about = whole / 1e3 if unit == "ns" else whole.astype(np.float64) * each
-        inside = there & (about + shift >= _LEAST_US) & (about + shift <= _MOST_US)
+        inside = there & (about + shift >= LEAST_US) & (about + shift <= MOST_US)
         micros, reason = np.zeros(len(whole), np.int64), np.full(len(whole), "", dtype=object)
         if unit == "ns":
             micros[inside] = whole[inside] // 1000
         else:
             micros[inside] = whole[inside] * each + np.round(part[inside] * each).astype(np.int64) + shift
-        inside &= micros <= _MOST_US
+        inside &= micros <= MOST_US
         reason[~inside] = f"ts is no time in {unit}"
         return micros, reason
 
@@ -122,7 +122,7 @@ def digits(value: object) -> str:
 
 
 def _numbers(values: Objects) -> tuple[Ints, npt.NDArray[np.float64]]:
-    """Whole numbers, exact up to 18 digits, and the fractions beside them. Beyond int64 its ends."""
+    """Whole numbers, texts of them up to 38 digits, and the fractions beside them. Beyond int64 its ends."""
     whole, part = np.zeros(len(values), np.int64), np.zeros(len(values))
     for i, value in enumerate(values.tolist()):
         if isinstance(value, str) and _WHOLE.fullmatch(value):

@@ -32,7 +32,7 @@ def is_visitor(text: str) -> bool:
     >>> is_visitor("s1"), is_visitor("(not set)"), is_visitor("0"), is_visitor("NULL ")
     (True, False, False, False)
     """
-    plain = text.strip().lower()
+    plain = text.strip(" \t\n\r\f\v").lower()
     return plain not in NO_VISITOR and plain.strip("0.") != ""
 
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -29,16 +30,18 @@ from workbench.clicks.record import FIELDS, LONGEST_TEXT, OPTIONAL, is_text
 from workbench.clicks.rows import Rows
 from workbench.clicks.times import Times
 
-__all__ = ["CRAWLERS", "NO_VISITOR_SAID", "Chunk", "Intake", "visitor"]
+__all__ = ["ASSET", "CRAWLERS", "NO_PAGE", "NO_VISITOR_SAID", "Chunk", "Intake", "no_ad", "no_text", "visitor"]
 
 NO_VISITOR_SAID: Final = "no visitor: the id is empty, (not set), -, null, 0 or the like"
 CRAWLERS: Final = "known crawlers and health checks"
 _EXCLUDED: Final = "excluded"
-_NO_PAGE: Final = "no clicks on pages: pictures, scripts, other methods"
-_ASSET: Final = re.compile(
-    r"[^?]*(?:\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|woff2?|ttf|otf|eot)|/robots\.txt)(?:\?|\Z)",
-    re.IGNORECASE,
-).match
+NO_PAGE: Final = "no clicks on pages: pictures, scripts, other methods"
+ASSET: Final = (
+    r"[^?]*(?:\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|woff2?|ttf|otf|eot)|/robots\.txt)(?:\?|\Z)"
+)
+"""What no click is on, to be matched from the beginning of a URL without regard to capital letters of ASCII."""
+
+_is_asset = re.compile(ASSET, re.IGNORECASE | re.ASCII).match
 _TEXT_SHOWN: Final = 200
 
 Objects = npt.NDArray[np.object_]
@@ -51,7 +54,7 @@ class Chunk:
 
     clicks: a frame with the fields of a click, those carried along, and line (its place in the source); session_id is
     None where visits are to be made of the lines. crawlers: the same of those that were set aside, which `filtered`
-    counts. rejected: columns line, reason and text. filtered: reason → rows.
+    counts. rejected: columns line, reason and text. filtered: reason → rows; aside: line and reason of each of those.
     """
 
     clicks: pd.DataFrame
@@ -59,6 +62,7 @@ class Chunk:
     lines: int
     rejected: pd.DataFrame
     filtered: Counter[str]
+    aside: pd.DataFrame
 
 
 class Intake:
@@ -66,13 +70,14 @@ class Intake:
 
     mapping: with a path for each field there is. source: its name, which ids are made of. visits: whether visits are to
     be made of a log's lines where there is no session_id. told: what was done to values, by how many.
+    alone: each row is read by itself, see `Times`.
     """
 
-    def __init__(self, mapping: Mapping, source: str, visits: bool) -> None:
+    def __init__(self, mapping: Mapping, source: str, visits: bool, alone: bool = False) -> None:
         self.told: Counter[str] = Counter()
         self._mapping, self._source = mapping, source
         self._visits = visits and not mapping.session_id
-        self._times = Times(mapping, mapping.ts or "ts", source)
+        self._times = Times(mapping, mapping.ts or "ts", source, alone)
         self._excluded = Exclusions(mapping.exclude) if mapping.exclude else None
         self._drop = urls.parameters_of_ad(mapping.url_drop, mapping.url_keep)
 
@@ -86,7 +91,7 @@ class Intake:
         self.told.update(rows.notes)
         sorting = _Sorting(rows)
         # What costs least comes first, and is not looked at again.
-        sorting.put_aside(self._no_page(sorting.cells), _NO_PAGE)
+        sorting.put_aside(self._no_page(sorting.cells), NO_PAGE)
         self._take_url(sorting)
         sorting.columns["user_agent"] = self._agents(sorting.cells)
         sorting.columns["ip"] = self._addresses(sorting.cells)
@@ -108,20 +113,20 @@ class Intake:
         url = _cells(cells, self._mapping.url).to_numpy()
         other = (method != "GET") & (method != "POST") & pd.notna(method)
         if not self._mapping.assets:
-            other |= np.array([isinstance(text, str) and _ASSET(text) is not None for text in url], np.bool_)
+            other |= np.array([isinstance(text, str) and _is_asset(text) is not None for text in url], np.bool_)
         return np.asarray(other, np.bool_)
 
     def _take_url(self, sorting: _Sorting) -> None:
         url = _texts(_cells(sorting.cells, self._mapping.url))
         url, changed = urls.dropped(url, self._drop, self._mapping.url_keep)
         sorting.columns["url"] = url
-        sorting.reject(url.isna().to_numpy(), _no_text("url"))
+        sorting.reject(url.isna().to_numpy(), no_text("url"))
         if changed.any():
             self.told["URLs without parameters that are new with each click"] += int(changed.sum())
         if self._mapping.url_from is not None:
             ad = urls.taken(sorting.columns["url"], self._mapping.url_from)
             sorting.columns["url"] = ad
-            sorting.put_aside(ad.isna().to_numpy(), f"no {self._mapping.url_from} in the URL")
+            sorting.put_aside(ad.isna().to_numpy(), no_ad(self._mapping.url_from))
 
     def _take_ts(self, sorting: _Sorting) -> None:
         ts, reason = self._times(_cells(sorting.cells, self._mapping.ts))
@@ -147,7 +152,7 @@ class Intake:
         names = [visitor(values) for values in zip(*parts, strict=True)]
         too_long = np.array([name is not None and len(name) > LONGEST_TEXT for name in names], np.bool_)
         sorting.columns["session_id"] = pd.Series(names, dtype=object)
-        sorting.reject(wrong | too_long, _no_text("session_id"))
+        sorting.reject(wrong | too_long, no_text("session_id"))
         sorting.put_aside(sorting.columns["session_id"].isna().to_numpy(), NO_VISITOR_SAID)
 
     def _take_id(self, sorting: _Sorting, rows: Rows) -> None:
@@ -156,7 +161,7 @@ class Intake:
             sorting.columns["click_id"] = pd.Series(made, dtype=object)
             return
         sorting.columns["click_id"] = _texts(_cells(sorting.cells, self._mapping.click_id))
-        sorting.reject(sorting.columns["click_id"].isna().to_numpy(), _no_text("click_id"))
+        sorting.reject(sorting.columns["click_id"].isna().to_numpy(), no_text("click_id"))
 
     def _agents(self, cells: pd.DataFrame) -> pd.Series[Any]:
         agents = _texts(_cells(cells, self._mapping.user_agent))
@@ -222,6 +227,7 @@ class _Sorting:
             lines=len(rows.line),
             rejected=pd.DataFrame(rejected),
             filtered=Counter(self._aside[filtered & ~bad].tolist()),
+            aside=pd.DataFrame({"line": rows.line[filtered & ~bad], "reason": self._aside[filtered & ~bad]}),
         )
 
 
@@ -265,11 +271,19 @@ def _text(value: object) -> str | None:
         value = str(bool(value)).lower()
     elif isinstance(value, int | np.integer):
         value = str(value)
+    elif isinstance(value, Decimal):
+        value = f"{value:f}"
     elif isinstance(value, float | np.floating) and np.isfinite(value):
         number = float(value)
         value = str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
     return value if isinstance(value, str) and is_text(value) else None
 
 
-def _no_text(field: str) -> str:
+def no_text(field: str) -> str:
+    """Why a value cannot be this field."""
     return f"{field} is not text of 1 to {LONGEST_TEXT} characters"
+
+
+def no_ad(parameter: str) -> str:
+    """Why a URL is set aside where a parameter is to name the ad."""
+    return f"no {parameter} in the URL"

@@ -19,16 +19,25 @@ from workbench.clicks.mapping import Mapping
 from workbench.errors import ClickError
 from workbench.text import quote
 
-__all__ = ["DATED", "Times"]
+__all__ = ["BLANKS", "DATED", "NO_TIME", "NO_TIME_AT_ALL", "NO_UNIT", "NO_ZONE", "Times", "left_out"]
 
 DATED: Final = (
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:[.,]([0-9]{1,9}))?"
-    r" ?([Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)(?:[.,]([0-9]{1,9}))?"
+    r" ?([Zz]|UTC|GMT|[+-](?:(?:0[0-9]|1[0-7])(?::?[0-5][0-9])?|18(?::?00)?))?"
 )
-"""A date as most systems write it, to be matched in full: its parts, fraction, and the offset where there is one."""
+"""A date as most systems write it, to be matched in full: its parts, fraction, and the offset where there is one.
+
+Python and Java read it alike. Offsets are of at most 18 h, the most that Java takes."""
+
+BLANKS: Final = " \t\n\r\f\v"
+"""What may stand before and after a time."""
+
+NO_TIME, NO_TIME_AT_ALL, NO_ZONE = "ts is no time", "ts is empty", "ts has no zone; name it with --tz"
+NO_UNIT: Final = "ts is a number; say what it counts with --time-unit"
 
 _STRICT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
+    r"(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])"
 )
 _DATED = re.compile(DATED)
 
@@ -41,18 +50,21 @@ Places = npt.NDArray[np.intp]
 class Times:
     """Reads one column of times, chunk by chunk. What an earlier chunk decided holds for the later ones.
 
+    alone: each value is read by itself, as a record that comes by itself must be: nothing is told from the others, and
+    what only they could tell is a reason.
+
     Attributes
     ----------
     told : Counter
         What was found, by how many values.
     """
 
-    def __init__(self, mapping: Mapping, column: str, source: str) -> None:
+    def __init__(self, mapping: Mapping, column: str, source: str, alone: bool = False) -> None:
         self.told: Counter[str] = Counter()
         self._epochs = Epochs(mapping.time_unit, column, source)
         self._days, self._format = mapping.time_unit == "days", mapping.time_format
         self._tz = None if mapping.tz is None else zoneinfo.ZoneInfo(mapping.tz)
-        self._some_zoned = False
+        self._alone, self._some_zoned = alone, alone
         self._column, self._source = column, source
 
     @property
@@ -77,8 +89,8 @@ class Times:
             found = self._of_format(values, reason)
         else:
             found = self._of_any(values.astype(object).to_numpy(), reason)
-        reason[np.isnat(found) & (reason == "")] = "ts is no time"
-        reason[values.isna().to_numpy()] = "ts is empty"
+        reason[np.isnat(found) & (reason == "")] = NO_TIME
+        reason[values.isna().to_numpy()] = NO_TIME_AT_ALL
         return pd.Series(found).dt.tz_localize("UTC"), reason
 
     def _of_any(self, values: Objects, reason: Objects) -> Moments:
@@ -88,7 +100,9 @@ class Times:
         found[strict] = _parsed(values[strict])
         if len(dates):
             found[dates] = self._of_dates(values, dates, reason)
-        if len(numbers):
+        if len(numbers) and self._alone and self.unit is None:
+            reason[numbers] = NO_UNIT
+        elif len(numbers):
             micros, reason[numbers] = self._epochs(values[numbers], among_dates=self._some_zoned)
             there = numbers[reason[numbers] == ""]
             found[numbers] = micros.view("datetime64[us]")
@@ -99,7 +113,9 @@ class Times:
 
     def _of_dates(self, values: Objects, places: Places, reason: Objects) -> Moments:
         """Dates that are not written as RFC 3339 writes them, or without an offset."""
-        parts = [match.groups() if (match := _DATED.fullmatch(str(values[i]).strip())) else () for i in places.tolist()]
+        parts = [
+            match.groups() if (match := _DATED.fullmatch(str(values[i]).strip(BLANKS))) else () for i in places.tolist()
+        ]
         texts = np.array([_rfc_3339(*part) for part in parts], dtype=object)
         naive = np.array([not part[-1] for part in parts], dtype=bool)
         found = _parsed(texts, ~naive)
@@ -119,7 +135,7 @@ class Times:
                     f"{self._source} has times without a zone in {self._column}, as {example}; "
                     "say which: --tz UTC, or as Europe/Berlin"
                 )
-            reason[places[there]] = "ts has no zone; name it with --tz"
+            reason[places[there]] = NO_ZONE
             return np.full(len(local), "NaT", dtype="datetime64[us]")
         self._some_zoned = True
         clock = pd.Series(local).dt
@@ -130,7 +146,7 @@ class Times:
         gap = there & np.isnat(first)
         if twice := int(((first != second) & there & ~gap).sum()):
             self.told[f"times in the hour that {self._tz} has twice, taken for the first"] += twice
-        reason[places[gap]] = f"ts is in the hour that {self._tz} leaves out"
+        reason[places[gap]] = left_out(str(self._tz))
         return first
 
     def _of_format(self, values: pd.Series[Any], reason: Objects) -> Moments:
@@ -141,13 +157,18 @@ class Times:
         except ValueError as error:
             raise ClickError(f"--time-format {form!r} is none: {error}; write it as %d/%m/%Y %H:%M:%S") from None
         there = texts.notna().to_numpy()
-        if there.any() and found.isna().all():
+        if there.any() and found.isna().all() and not self._alone:
             first = quote(texts[there].iloc[0])
             raise ClickError(f"{self._source}: no time in {self._column} is like {form}: the first is {first}")
         reason[found.isna().to_numpy() & there] = f"ts is not like {form}"
         if isinstance(found.dtype, pd.DatetimeTZDtype):
             return _utc(found)
         return self._zone(found.to_numpy(dtype="datetime64[us]"), np.arange(len(found)), reason)
+
+
+def left_out(tz: str) -> str:
+    """Why a time that clocks of a zone pass over is none."""
+    return f"ts is in the hour that {tz} leaves out"
 
 
 def _kinds(values: Objects) -> tuple[Places, Places, Places]:
@@ -157,7 +178,7 @@ def _kinds(values: Objects) -> tuple[Places, Places, Places]:
         if isinstance(value, str):
             if _STRICT.fullmatch(value):
                 kinds[i] = 1
-            elif _DATED.fullmatch(value.strip()):
+            elif _DATED.fullmatch(value.strip(BLANKS)):
                 kinds[i] = 2
             elif NUMBER.fullmatch(value):
                 kinds[i] = 3

@@ -63,7 +63,7 @@ def dropped(
     changed = np.zeros(len(urls), np.bool_)
     if not names:
         return urls, changed
-    pattern = re.compile(parameter_pattern(names, keep))
+    pattern = re.compile(parameter_pattern(names, keep), re.ASCII)
     values = urls.to_numpy(dtype=object, copy=True)
     for i in np.flatnonzero(_has_query(values)).tolist():
         new, count = pattern.subn("", values[i])
@@ -78,7 +78,7 @@ def taken(urls: pd.Series[Any], name: str) -> pd.Series[Any]:
     >>> taken(pd.Series(["/land?campaign_id=7&x=1", "/other?y=campaign_id"]), "campaign_id").to_list()
     ['campaign_id=7', None]
     """
-    pattern = re.compile(ad_pattern(name))
+    pattern = re.compile(ad_pattern(name), re.ASCII)
     found = [pattern.search(url) if isinstance(url, str) else None for url in urls]
     return pd.Series([f"{name}={match[1]}" if match else None for match in found], index=urls.index, dtype=object)
 

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from workbench.clicks.record import LONGEST_TEXT, TICK_KEY, TICK_VALUE, TS_PATTERN
+from workbench.detector.foreign import ForeignRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping as Offsets
 
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from workbench.broker.topics import Connection
+    from workbench.clicks.mapping import Mapping
     from workbench.detector.settings import Tolerance
 
-__all__ = ["LONGEST_QUOTE", "NO_OUTCOME", "ClickSource", "Sorting"]
+__all__ = ["LONGEST_QUOTE", "NO_OUTCOME", "ClickSource", "Sorting", "WireRecords"]
 
 _IDS = ("click_id", "session_id", "url")
 LONGEST_QUOTE = 65_536
@@ -56,12 +58,13 @@ class ClickSource:
         connection: Connection,
         topic: str,
         tolerance: Tolerance,
+        mapping: Mapping | None = None,
     ) -> None:
         self._delay = f"{tolerance.late_us + tolerance.ahead_us + _SKEW // _MICROS} microseconds"
         self._spark, self._connection, self._topic = spark, connection, topic
-        self._sorted_out = Sorting(tolerance)
+        self._sorted_out = Sorting(tolerance, WireRecords() if mapping is None else ForeignRecords(mapping, topic))
 
-    def read(self, starting_offsets: Mapping[int, int]) -> DataFrame:
+    def read(self, starting_offsets: Offsets) -> DataFrame:
         """The rows of each partition from its offset on."""
         partitions = [
             self._sorted_out(self._partition(number, offset)).withWatermark("ts", self._delay)
@@ -80,13 +83,16 @@ class ClickSource:
         )
 
 
-class Sorting:
-    """Parses records as the Kafka source gives them, and sorts out what cannot be judged, with the reason.
+class WireRecords:
+    """Parses clicks as the workbench writes them, and says which records are none.
 
-    To build the expressions takes a thousand calls to the JVM, half a second in a busy one: they are built once.
+    Gives the columns key, value, partition, offset, received; click_id, session_id, url, event_time. By these
+    `is_none` tells a record that is no click, and `reason` (one of `reasons`) and `detail` say why.
     """
 
-    def __init__(self, tolerance: Tolerance) -> None:
+    reasons = ("malformed",)
+
+    def __init__(self) -> None:
         schema = ", ".join(f"{name} string" for name in (*_IDS, "ts"))
         text = F.col("value").cast("string")
         received = F.col("timestamp").alias("received")
@@ -95,9 +101,28 @@ class Sorting:
         self._parsed = (*record, received, fields)
         self._fields = (*record, "received", "c.*")
         self._event_time = _event_time("ts")
-
         wrong = {name: ~_is_text(name, text) for name in _IDS} | {"ts": F.col("event_time").isNull()}
         is_one = _is_one_value(text)
+        self.is_none, self.reason = (
+            reduce(lambda left, right: left | right, wrong.values()) | ~is_one,
+            F.lit("malformed"),
+        )
+        self.detail = _what_is_wrong(wrong, is_one)
+
+    def __call__(self, raw: DataFrame) -> DataFrame:
+        """The rows of the source, parsed."""
+        return raw.select(*self._parsed).select(*self._fields).withColumn("event_time", self._event_time)
+
+
+class Sorting:
+    """Sorts out which of the records of the Kafka source cannot be judged, with the reason.
+
+    To build the expressions takes a thousand calls to the JVM, half a second in a busy one: they are built once.
+    """
+
+    def __init__(self, tolerance: Tolerance, records: WireRecords | ForeignRecords) -> None:
+        self._records = records
+        text = F.col("value").cast("string")
         behind_us = F.unix_micros("received") - F.unix_micros("event_time")
         now = _clock()
         horizon = F.timestamp_micros(F.unix_micros(now) + tolerance.ahead_us + _SKEW // _MICROS)
@@ -106,14 +131,14 @@ class Sorting:
         self._reason = (
             F.when(F.col("value").isNull(), "tombstone")
             .when(F.coalesce(tick, F.lit(False)), "tick")
-            .when(reduce(lambda left, right: left | right, wrong.values()) | ~is_one, "malformed")
+            .when(records.is_none, records.reason)
             .when(behind_us > tolerance.late_us, "too_late")
             .when(early, "in_the_future")
         )
         seconds = F.format_number(F.abs(behind_us) / 1_000_000, 3)
         late, ahead = (f"ts is {where} the record's Kafka timestamp by s: " for where in ("before", "off"))
         detail = (
-            F.when(F.col("reason") == "malformed", _what_is_wrong(wrong, is_one))
+            F.when(F.col("reason").isin(*records.reasons), records.detail)
             .when(F.col("reason") == "too_late", F.concat(F.lit(late), seconds))
             .when(F.col("reason") == "in_the_future", F.concat(F.lit(ahead), seconds))
         )
@@ -139,8 +164,7 @@ class Sorting:
 
     def __call__(self, raw: DataFrame) -> DataFrame:
         """Rows as `ClickSource` describes them."""
-        parsed = raw.select(*self._parsed).select(*self._fields).withColumn("event_time", self._event_time)
-        return parsed.withColumn("reason", self._reason).select(*self._row)
+        return self._records(raw).withColumn("reason", self._reason).select(*self._row)
 
 
 def _clock() -> Column:
