@@ -47,12 +47,12 @@ def by_python(mapping: Mapping, values: list[bytes]) -> dict[int, tuple[Any, ...
         *(taken.clicks[name] for name in ("offset", "click_id", "session_id", "url")), us.tolist(), strict=True
     )
     found: dict[int, tuple[Any, ...]] = {click[0]: click[1:] for click in clicks}
-    found |= {row.offset: ("malformed", row.reason) for row in taken.rejected.itertuples()}
-    no_visitor = taken.aside["reason"].str.startswith("no visitor")
-    found |= {
-        row.offset: ("no_visitor" if none else "filtered", row.reason)
-        for row, none in zip(taken.aside.itertuples(), no_visitor, strict=True)
-    }
+    for frame in (taken.rejected, taken.aside):
+        for offset, detail in zip(frame["offset"], frame["reason"], strict=True):
+            kind = (
+                "malformed" if frame is taken.rejected else "no_visitor" if detail[:10] == "no visitor" else "filtered"
+            )
+            found[offset] = kind, detail
     return found
 
 

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from workbench.clicks import record as clicks
 from workbench.clicks.record import LONGEST_TEXT, TICK_KEY, TICK_VALUE, Click, is_text
 from workbench.detector.settings import Tolerance
-from workbench.detector.source import LONGEST_QUOTE, Sorting
+from workbench.detector.source import LONGEST_QUOTE, Sorting, WireRecords
 from workbench.errors import ClickError
 
 pytestmark = pytest.mark.java
@@ -39,7 +39,7 @@ def judged(spark: SparkSession, values: Sequence[bytes | None], key: bytes = b"s
         click = None if value is None else parsed(value)
         at = click.ts if click and click.ts.year > 1970 else datetime.now(UTC)
         rows.append((key, value, 0, offset, at))
-    found = Sorting(Tolerance("24h", "24h"))(spark.createDataFrame(rows, SCHEMA))
+    found = Sorting(Tolerance("24h", "24h"), WireRecords())(spark.createDataFrame(rows, SCHEMA))
     return [row.asDict(recursive=True) for row in found.orderBy("click.offset").collect()]
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "LIST",
     "LOOSE",
     "NOT_ONE",
+    "AnyMapping",
     "Record",
     "Records",
     "Taken",
@@ -48,6 +50,9 @@ _LONGEST_NUMBER: Final = 1000  # digits; Java's reader refuses longer ones
 _DIGITS: Final = 38  # of a number that Spark keeps as it is; others become floating-point numbers
 _EXACT: Final = 2**53
 _NOT_FOR_TOPICS: Final = ("exclude", "merge_repeats", "log_format")
+
+AnyMapping = Mapping | MappingOf[str, Any] | str | Path
+"""What users give for a mapping, see `Mapping.of`."""
 
 Record = tuple[int, int, bytes]
 """Partition, offset and value."""
@@ -185,11 +190,6 @@ class Records:
         )
 
 
-def filtered(aside: pd.DataFrame) -> Counter[str]:
-    """Reason → records."""
-    return Counter(aside["reason"].tolist())
-
-
 def _odd(value: Any) -> Any:
     """Floating-point numbers whose text Java and Python write in different ways are no texts, and no ids."""
     if isinstance(value, float) and np.isfinite(value) and not (value.is_integer() and abs(value) < _EXACT):
@@ -202,17 +202,19 @@ def _time(value: Any) -> Any:
 
 
 def _whole(digits: str) -> int | float:
-    return _number(digits, int(digits) if len(digits.lstrip("-")) <= _DIGITS else None)
+    found: int | float = _number(digits, int(digits) if len(digits.lstrip("-")) <= _DIGITS else None)
+    return found
 
 
 def _decimal(digits: str) -> int | float | Decimal:
-    if "e" in digits or "E" in digits:
-        return _number(digits, None)
-    number = Decimal(digits)
-    _, figures, exponent = number.as_tuple()
-    if len(figures) > _DIGITS or -int(exponent) > _DIGITS:
-        return _number(digits, None)
-    return _number(digits, int(number) if number == int(number) else number.normalize())
+    kept: int | Decimal | None = None
+    if not ("e" in digits or "E" in digits):
+        number = Decimal(digits)
+        _, figures, exponent = number.as_tuple()
+        if len(figures) <= _DIGITS and -int(exponent) <= _DIGITS:
+            kept = int(number) if number == int(number) else number.normalize()
+    found: int | float | Decimal = _number(digits, kept)
+    return found
 
 
 def _number(digits: str, kept: Any) -> Any:

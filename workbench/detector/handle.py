@@ -11,13 +11,15 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping as MappingOf
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
 
 from workbench.broker.topic_settings import settings_of
 from workbench.broker.topics import Connection, Topics, describe
+from workbench.clicks.foreign import AnyMapping
+from workbench.clicks.mapping import Mapping
 from workbench.detector import lost_clicks
 from workbench.detector.catch_up import CatchUp
 from workbench.detector.checkpoint import Checkpoint
@@ -54,6 +56,7 @@ def detect(
     tolerance: Tolerance = Tolerance(),
     master: str | None = None,
     on_lost_clicks: Literal["fail", "go_on"] = "fail",
+    mapping: AnyMapping | None = None,
 ) -> Detector:
     """Start judging the clicks of a topic by a rule. Returns at once, while Spark is still starting.
 
@@ -86,6 +89,12 @@ def detect(
         Where the topic has deleted clicks that come next by the checkpoint: "fail", or "go_on" without them, which is
         logged and counted in `Progress.lost_clicks`. A running detector that is so far behind fails either way: Spark
         would wait for those clicks for ever. Start it again.
+    mapping
+        How records that other producers wrote are read as clicks: a `wb.Mapping`, a dict of its parameters, a TOML file
+        or pairs, as ``"session_id=visitorId,ts=when"``. Fields without a path are read by their own names, and
+        click_id, if it has none, is made of topic, partition and offset. A number is a time if `time_unit` says what it
+        counts. Nothing is written to such a topic, so a partition without traffic holds the state of the others. None:
+        records are as `wb.send` writes them.
 
     Returns
     -------
@@ -96,6 +105,8 @@ def detect(
     ------
     BrokerError, JavaNotFound, CheckpointMismatch, LostClicks
         At once. What goes wrong later, `Detector.error` holds and every wait raises.
+    ClickError
+        The mapping cannot be, or says what cannot be said of records that are judged as they come.
     DetectorError
         A detector already runs in this process: Spark has room for one real-time query. Or no master answers.
     """
@@ -110,6 +121,7 @@ def detect(
         tolerance=tolerance,
         master=master,
         on_lost_clicks=on_lost_clicks,
+        mapping=None if mapping is None else Mapping.of(mapping),
     )
     find_java()
     check_master(master)
@@ -299,7 +311,7 @@ class Detector:
             while left := catch_up.read():
                 self._supervisor.raise_error()
                 committed = self._log.committed
-                offsets: Mapping[int, int] = committed.offsets if committed else {}
+                offsets: MappingOf[int, int] = committed.offsets if committed else {}
                 for partition, offset in offsets.items():
                     catch_up.frontier.advance(partition, offset)
                 if self._supervisor.finished:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 from workbench.broker.sender import Sending, send
 from workbench.broker.topics import Connection, Topics, ensure_topics
+from workbench.clicks.foreign import AnyMapping
 from workbench.clicks.traffic import Traffic
 from workbench.detector.hand_over import HandOver
 from workbench.detector.handle import Detector, detect
@@ -36,6 +37,7 @@ def live(
     *,
     topics: Topics = Topics(),
     starting: Literal["latest", "earliest"] = "latest",
+    mapping: AnyMapping | None = None,
     limit: int = 200_000,
     timeout: timedelta | str = "120s",
 ) -> Live:
@@ -54,6 +56,8 @@ def live(
     starting
         "latest": judge the clicks from now on. "earliest": also those that the topic holds. The feed has the verdicts
         of this detector either way, and none from before.
+    mapping
+        How records that other producers wrote are read as clicks, as for `wb.detect`.
     limit
         How many verdicts the feed holds; older ones are forgotten.
     timeout
@@ -79,7 +83,7 @@ def live(
         # The feed comes first, so that it misses none of this detector's verdicts.
         with contextlib.ExitStack() as undo:
             feed = undo.enter_context(follow(connection, topics, limit=limit))
-            detector = undo.enter_context(detect(rule, connection, topics=topics, starting=starting))
+            detector = undo.enter_context(detect(rule, connection, topics=topics, starting=starting, mapping=mapping))
             _latest = Live(detector, feed)  # a second interrupt, while this one tidies up, leaves it for the next call
             detector.wait_until_started(timeout)
             undo.pop_all()

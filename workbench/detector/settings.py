@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
 
 from workbench.broker.connection import Connection
 from workbench.broker.topics import Topics
+from workbench.clicks.foreign import topic_mapping
+from workbench.clicks.mapping import Mapping
 from workbench.durations import duration, format_duration
 from workbench.errors import DetectorError, RuleError
 from workbench.rule import Rule
@@ -59,10 +61,12 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorSettings:
-    """What `detect` was called with. See there for what each of them means.
+    """What `detect` was called with. See there for what each of them means; `mapping` as `topic_mapping` gives it.
 
     Raises
     ------
+    ClickError
+        `mapping` says what cannot be said of records that are judged as they come.
     DetectorError
         `starting` or `on_lost_clicks` is none of the words that it may be.
     RuleError
@@ -79,6 +83,7 @@ class DetectorSettings:
     tolerance: Tolerance = Tolerance()
     master: str | None = None
     on_lost_clicks: Literal["fail", "go_on"] = "fail"
+    mapping: Mapping | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.rule, Rule):
@@ -89,6 +94,8 @@ class DetectorSettings:
             raise DetectorError(f'on_lost_clicks must be "fail" or "go_on": got {self.on_lost_clicks!r}')
         if not timedelta(seconds=5) <= self.checkpoint_every <= timedelta(hours=1):
             raise RuleError(f"checkpoint_every must be from 5s to 1h: got {format_duration(self.checkpoint_every)}")
+        if self.mapping is not None:
+            object.__setattr__(self, "mapping", topic_mapping(self.mapping))
 
     def identity(self, topic_id: str | None, partitions: int) -> dict[str, object]:
         """What a checkpoint's state is for.
@@ -100,6 +107,7 @@ class DetectorSettings:
         partitions
             How many it has.
         """
+        read = {} if self.mapping is None else {"mapping": _as_judged(self.mapping)}
         return {
             "rule": self.rule.rule_id,
             "clicks": self.topics.clicks,
@@ -107,4 +115,11 @@ class DetectorSettings:
             "partitions": partitions,
             "late": format_duration(duration(self.tolerance.late)),
             "ahead": format_duration(duration(self.tolerance.ahead)),
+            **read,
         }
+
+
+def _as_judged(mapping: Mapping) -> str:
+    """What of a mapping verdicts depend on."""
+    bare = replace(mapping, carry={}, ip=None, user_agent=None, label=None)
+    return "; ".join(bare.to_toml().splitlines())

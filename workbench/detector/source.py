@@ -13,7 +13,7 @@ from workbench.clicks.record import LONGEST_TEXT, TICK_KEY, TICK_VALUE, TS_PATTE
 from workbench.detector.foreign import ForeignRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping as Offsets
+    from collections.abc import Mapping as MappingOf
 
     from pyspark.sql import Column, DataFrame, SparkSession
 
@@ -64,7 +64,7 @@ class ClickSource:
         self._spark, self._connection, self._topic = spark, connection, topic
         self._sorted_out = Sorting(tolerance, WireRecords() if mapping is None else ForeignRecords(mapping, topic))
 
-    def read(self, starting_offsets: Offsets) -> DataFrame:
+    def read(self, starting_offsets: MappingOf[int, int]) -> DataFrame:
         """The rows of each partition from its offset on."""
         partitions = [
             self._sorted_out(self._partition(number, offset)).withWatermark("ts", self._delay)
@@ -203,7 +203,7 @@ def _is_one_value(record: Column) -> Column:
     return F.coalesce(F.is_valid_utf8(record) & is_alone, F.lit(False))
 
 
-def _what_is_wrong(wrong: Mapping[str, Column], is_one: Column) -> Column:
+def _what_is_wrong(wrong: MappingOf[str, Column], is_one: Column) -> Column:
     expected = dict.fromkeys(_IDS, f"text of 1 to {LONGEST_TEXT} characters")
     expected["ts"] = "an RFC 3339 time with an offset"
     nothing = reduce(lambda left, right: left & right, (F.col(name).isNull() for name in (*_IDS, "ts")))

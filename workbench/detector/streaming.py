@@ -61,6 +61,7 @@ class SparkEngine:
         SetupError, DetectorError
             Spark does not start, or the cluster has too few slots.
         """
+        from workbench.detector.foreign import CONF
         from workbench.detector.source import ClickSource
 
         master = self._settings.master
@@ -82,6 +83,8 @@ class SparkEngine:
             conf["spark.sql.streaming.checkpointFileManagerClass"] = (
                 "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
             )
+        if self._settings.mapping is not None:
+            conf |= CONF
         # Every task of the query runs all the time; the other slots are for batch jobs beside it.
         session = spark_session(self.tasks + 2, master, conf)
         if is_cluster(master):
@@ -93,7 +96,9 @@ class SparkEngine:
                 raise
         if not ending.is_set():
             settings = self._settings
-            self._source = ClickSource(session, settings.connection, settings.topics.clicks, settings.tolerance)
+            self._source = ClickSource(
+                session, settings.connection, settings.topics.clicks, settings.tolerance, settings.mapping
+            )
 
     def widen(self, partitions: int, ending: threading.Event) -> None:
         """Open again, for a topic with so many partitions, while no query runs. Raises what `open` does."""

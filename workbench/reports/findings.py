@@ -18,6 +18,7 @@ from workbench.broker.recorded import read_topic
 from workbench.broker.records import records
 from workbench.broker.topics import Connection, Topics, describe
 from workbench.clicks.crawlers import crawlers
+from workbench.clicks.foreign import AnyMapping
 from workbench.clicks.intake import CRAWLERS
 from workbench.clicks.mapping import Mapping
 from workbench.clicks.recording import Recording
@@ -155,7 +156,13 @@ def of_recording(recording: Recording, source: str, rule: Rule, *, show_personal
 
 
 def of_topics(
-    connection: Connection, topics: Topics, rule: Rule, *, show_personal: bool = False, progress: bool = False
+    connection: Connection,
+    topics: Topics,
+    rule: Rule,
+    *,
+    mapping: AnyMapping | None = None,
+    show_personal: bool = False,
+    progress: bool = False,
 ) -> Findings:
     """Judge the clicks that the topic holds, the newest million. The dead letters beside it are counted by reason.
 
@@ -165,6 +172,8 @@ def of_topics(
         Where the clicks and the dead letters are.
     rule
         The rule to judge by.
+    mapping
+        How records that other producers wrote are read as clicks, as for `wb.detect`.
     show_personal
         Mask nothing: no addresses, e-mail addresses, phone numbers, secrets, names or queries.
     progress
@@ -180,7 +189,7 @@ def of_topics(
     TopicError, BrokerError, ClickError
         A topic is missing; no broker answers; there are no clicks.
     """
-    held = read_topic(connection, topics.clicks, progress=progress)
+    held = read_topic(connection, topics.clicks, mapping=mapping, progress=progress)
     clicks, aside = _without_crawlers(held.clicks)
     counts = {
         "records": held.records,
@@ -190,6 +199,7 @@ def of_topics(
         "tombstones, which only delete": held.tombstones,
         "ticks, which keep an idle partition moving": held.ticks,
         "older records, left out": held.older,
+        **held.filtered,
     }
     letters = _dead_letters(connection, topics.dead_letters)
     counts |= {f"given up by the detector: {reason.replace('_', ' ')}": n for reason, n in letters.items()}

@@ -13,7 +13,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,13 @@ from tqdm.auto import tqdm
 
 from workbench.broker.records import records
 from workbench.broker.topics import Connection, Topics, describe
-from workbench.clicks.record import TICK_VALUE, parse
+from workbench.clicks.foreign import AnyMapping, topic_mapping
+from workbench.clicks.mapping import Mapping
 from workbench.distinct import count, distinct, repeated
-from workbench.errors import ClickError, RuleError, VerdictError
+from workbench.errors import RuleError, VerdictError
 from workbench.rule import Rule, judge
 from workbench.text import printable
+from workbench.verdicts.audited_clicks import AuditedClicks, read_clicks
 from workbench.verdicts.feed import dead_letter
 from workbench.verdicts.headers import Place, cause_of, hand_overs_before
 from workbench.verdicts.table import read_fields
@@ -35,7 +36,6 @@ from workbench.verdicts.table import read_fields
 __all__ = ["Audit", "audit"]
 
 _EXAMPLES = 5
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,12 @@ _FAULTS = ("missing", "wrong", "twice", "unexpected", "unreadable", "lost", "ref
 
 
 def audit(
-    connection: Connection, topics: Topics = Topics(), rule: Rule | None = None, *, progress: bool = False
+    connection: Connection,
+    topics: Topics = Topics(),
+    rule: Rule | None = None,
+    *,
+    mapping: AnyMapping | None = None,
+    progress: bool = False,
 ) -> Audit:
     """Hold the verdicts on a topic against the rule.
 
@@ -135,6 +140,8 @@ def audit(
         Where the clicks, their verdicts and the dead letters are.
     rule
         The rule that all clicks must have been judged by; None takes the one that each verdict names.
+    mapping
+        How records that other producers wrote were read as clicks: what `wb.detect` was given.
     progress
         Show a bar on stderr.
 
@@ -151,7 +158,10 @@ def audit(
         There is no broker, or it falls silent.
     VerdictError
         A verdict names no rule.
+    ClickError
+        The mapping cannot be.
     """
+    read_by = None if mapping is None else topic_mapping(Mapping.of(mapping))
     held = describe(connection, [topics.clicks])
     # After the clicks: so the verdicts of all these clicks are in, if they were given at all.
     held |= describe(connection, [topics.verdicts, topics.dead_letters])
@@ -169,17 +179,8 @@ def audit(
         verdicts = records(connection, topics.verdicts, *spans[topics.verdicts], bar)
         given = _read_verdicts(verdicts, spans[topics.clicks], numbers)
         clicks = records(connection, topics.clicks, *spans[topics.clicks], bar)
-        found = _read_clicks(clicks, letters, set(given.tipped.values()), numbers)
+        found = read_clicks(clicks, letters, set(given.tipped.values()), numbers, read_by, topics.clicks)
     return _compare(found, given, letters, rule, [*map(printable, numbers)])
-
-
-@dataclass
-class _Clicks:
-    frame: pd.DataFrame
-    lost: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    tombstones: int = 0
-    tipping: dict[Place, int] = field(default_factory=dict)  # where a click is that tipped a verdict → its click_id
 
 
 @dataclass
@@ -241,46 +242,9 @@ def _read_verdicts(records: Iterator[Any], span: Span, numbers: dict[str, int]) 
     return _Verdicts(frame[frame["inside"]], unreadable, tipped, list(rule_numbers))
 
 
-def _read_clicks(
-    records: Iterator[Any], letters: dict[Place, str], tipping: set[Place], numbers: dict[str, int]
-) -> _Clicks:
-    """The clicks to be judged, in columns; the texts that repeat are kept once."""
-    found = _Clicks(pd.DataFrame())
-    ids = array("q")
-    sessions: list[str] = []
-    urls: list[str] = []
-    ts_us = array("q")
-    texts: dict[str, str] = {}
-    for record in records:
-        if record.value is None:
-            found.tombstones += 1
-            continue
-        reason = letters.get((record.partition, record.offset))
-        if record.value == TICK_VALUE or (reason is not None and reason != "malformed"):
-            continue
-        where = f"partition {record.partition} offset {record.offset}"
-        try:
-            click = parse(record.value)
-        except ClickError as error:
-            if reason is None:
-                found.lost.append(f"{where}: {error}")
-            continue
-        if reason is not None:
-            found.refused.append(f"{where}: {click.click_id}")
-            continue
-        ids.append(click_id := numbers.setdefault(click.click_id, len(numbers)))
-        if (place := (record.partition, record.offset)) in tipping:
-            found.tipping[place] = click_id
-        sessions.append(texts.setdefault(click.session_id, click.session_id))
-        urls.append(texts.setdefault(click.url, click.url))
-        ts_us.append((click.ts - _EPOCH) // timedelta(microseconds=1))
-    ts = pd.Series(np.frombuffer(ts_us, dtype=np.int64).view("datetime64[us]")).dt.tz_localize("UTC")
-    text = {name: pd.Series(some, dtype=object) for name, some in {"session_id": sessions, "url": urls}.items()}
-    found.frame = pd.DataFrame({"click_id": np.frombuffer(ids, dtype=np.int64), **text, "ts": ts})
-    return found
-
-
-def _compare(found: _Clicks, given: _Verdicts, letters: dict[Place, str], rule: Rule | None, names: list[str]) -> Audit:
+def _compare(
+    found: AuditedClicks, given: _Verdicts, letters: dict[Place, str], rule: Rule | None, names: list[str]
+) -> Audit:
     """Hold the verdicts against the clicks. `names` has the click_id of each number, fit to be printed."""
     verdicts, clicks = given.frame, found.frame
     examples: dict[str, list[str]] = {
