@@ -163,6 +163,7 @@ def replay(args: Namespace) -> int:
 
 def audit(args: Namespace) -> int:
     """Print the audit. 1 when a verdict is missing or wrong."""
+    from workbench.cli.mapping import topic_mapping_of
     from workbench.rule import Rule
     from workbench.verdicts.audit import audit
 
@@ -170,7 +171,7 @@ def audit(args: Namespace) -> int:
     if args.window is not None or args.threshold is not None:
         rule = Rule(args.window or "10s", 3 if args.threshold is None else args.threshold)
     names, connection = topics_of(args), connect(args)
-    found = audit(connection, names, rule, progress=sys.stderr.isatty())
+    found = audit(connection, names, rule, mapping=topic_mapping_of(args), progress=sys.stderr.isatty())
     for line in str(found).splitlines():
         print(printable(line))
     return 0 if found.ok else 1

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.cli.console import connect, say, topics_of
+from workbench.cli.mapping import topic_mapping_of
 from workbench.errors import BrokerError, DetectorError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _NO_LIMIT = "24h"
 
 def detect(args: Namespace) -> int:
     """Judge clicks until all that are there have a verdict, or without end. Leaves no Spark behind."""
+    from workbench.clicks.foreign import described, topic_mapping
     from workbench.detector import handle
     from workbench.detector.settings import Tolerance
     from workbench.machine.folders import state_dir
@@ -39,6 +41,7 @@ def detect(args: Namespace) -> int:
     from workbench.spark.session import stop_spark
 
     rule, tolerance, topics = Rule(args.window, args.threshold), Tolerance(args.late, args.ahead), topics_of(args)
+    mapping = topic_mapping_of(args)
     checkpoint = args.checkpoint or state_dir() / "checkpoints-of-topics" / topics.clicks
     serve_metrics: Callable[[], AbstractContextManager[MetricsServer | None]] = contextlib.nullcontext
     if args.metrics:
@@ -62,9 +65,12 @@ def detect(args: Namespace) -> int:
                 tolerance=tolerance,
                 master=args.master,
                 on_lost_clicks="go_on" if args.go_on_after_lost_clicks else "fail",
+                mapping=mapping,
             ) as running,
         ):
             say(f"Starting to judge {topics.clicks} at {running.connection.bootstrap} by {rule.rule_id} …")
+            if mapping is not None:
+                say(f"  {described(topic_mapping(mapping))}")
             if metrics is not None:
                 metrics.watch(running)
                 say(f"Metrics at {metrics.url}")

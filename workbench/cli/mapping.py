@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from workbench.clicks.mapping import Mapping
 
-__all__ = ["add_mapping", "mapping_of"]
+__all__ = ["add_mapping", "mapping_of", "topic_mapping_of"]
 
 _LISTS: Final = ("url_drop", "url_keep", "exclude")
 _PLAIN: Final = ("tz", "time_unit", "time_format", "client", "url_from", "format", "log_format", "idle_gap", "crawlers")
@@ -71,3 +71,11 @@ def mapping_of(args: argparse.Namespace) -> Mapping:
     if carried := [pair.partition("=") for pair in getattr(args, "carry", [])]:
         values["carry"] = {**made.carry, **{name: path or name for name, _, path in carried}}
     return made.but(**values)
+
+
+def topic_mapping_of(args: argparse.Namespace) -> Mapping | None:
+    """What the options say of a topic's records; None where they say nothing. Raises ClickError for what cannot be."""
+    from workbench.clicks.mapping import Mapping
+
+    found = mapping_of(args)
+    return None if found == Mapping() else found

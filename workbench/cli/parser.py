@@ -115,6 +115,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     _add_verdicts(command("verdicts", verdicts, "Print the verdicts of the topic, oldest first", topics))
     made = command("audit", commands.audit, "Hold every verdict on the topic against the rule", topics)
     _add_rule(made, "default: the rule that each verdict names")
+    add_mapping(made, topic=True)
     _add_tune(command("tune", tune, "Say what other windows and thresholds would flag of recorded clicks"))
     text = "Make one HTML file of recorded clicks, and evidence: what was flagged, and why"
     _add_report(command("report", report, text, topics))
@@ -248,6 +249,7 @@ def _add_detect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrics", metavar="HOST:PORT", help=text)
     text = "allow --metrics an address that other machines can read"
     parser.add_argument("--metrics-anywhere", action="store_true", help=text)
+    add_mapping(parser, topic=True)
 
 
 def _add_verdicts(parser: argparse.ArgumentParser) -> None:

@@ -70,6 +70,7 @@ class Supervisor:
         self._late = MostlyTooLate(settings.topics.clicks, topic)
         self._connection, self._clicks = settings.connection, settings.topics.clicks
         self._judging, self._positions, self._log, self._checkpoint = judging, positions, log, checkpoint
+        self._may_send = settings.mapping is None  # ticks; to a topic of other people's records nothing is written
         self.error: WorkbenchError | None = None
         self.started = threading.Event()
         self._finished = False
@@ -169,7 +170,8 @@ class Supervisor:
                     self._take_in_partitions()
                     judged, ends = self._log.judged, self._positions.ends(self._clicks)
                     refuse_shorter(self._clicks, judged, ends)
-                    self._tick(idle, ends)
+                    if self._may_send:
+                        self._tick(idle, ends)
                     self._refuse_lost(overtaken, ends)
                     self._tell_of_late_clicks()
                 except TopicError:
