@@ -19,7 +19,7 @@ MAPPINGS: Final = (
     Mapping(session_id="ip", time_unit="days", tz="UTC", url_keep=["utm_*"], url_drop=["sid", "x*"], client="last"),
     Mapping(session_id=["=shop", "x"], url="a.b", time_unit="ms", url_keep=["*"], method="method", assets=True),
 )
-"""Between them all that can be said of a topic but time_format."""
+"""Between them all that can be said of a topic."""
 
 _ODD_TEXTS = (
     "", "-", "(not set)", " NULL ", "0", "0.0", "undefined", "a/b", "50%", "s\x00a", "s\x00b", "?", "\ud83d\ude00",

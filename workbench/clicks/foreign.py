@@ -74,6 +74,11 @@ def topic_mapping(mapping: Mapping) -> Mapping:
             f"the records of a topic are judged one by one as they come, without {' and '.join(said)}. Fix: leave that "
             "out of the mapping"
         )
+    if mapping.time_format is not None:
+        raise ClickError(
+            "the times of a topic's records are dates as 2026-01-02 03:04:05.678 +01:00, or numbers with time_unit: "
+            "time_format is not read there. Fix: leave it out of the mapping"
+        )
     if mapping.format not in (None, "jsonl"):
         raise ClickError(f"the records of a topic are JSON objects, not {mapping.format}. Fix: leave format out")
     own = {name: name for name in FIELD_NAMES if name not in ("session_id", "click_id", "method")}
@@ -93,7 +98,6 @@ def described(mapping: Mapping) -> str:
     if mapping.url_from is not None:
         told[1] = f"url from its parameter {mapping.url_from}"
     ways = [f"numbers are {mapping.time_unit}"] if mapping.time_unit else []
-    ways += [f"written as {mapping.time_format}"] if mapping.time_format else []
     ways += [f"without a zone in {mapping.tz}"] if mapping.tz else []
     told[2] += f" ({', '.join(ways)})" if ways else ""
     made = "made of topic, partition and offset" if mapping.click_id is None else f"read from {mapping.click_id}"
