@@ -41,7 +41,7 @@ __all__ = ["BUCKETS_S", "PORT", "REASONS", "Address", "Latencies", "MetricsServe
 
 PORT = 9464
 """Where it listens unless another port is named."""
-REASONS = ("malformed", "too_late", "in_the_future", "redelivered", "judged_before")
+REASONS = ("malformed", "no_visitor", "filtered", "too_late", "in_the_future", "redelivered", "judged_before")
 """Why a record is a dead letter. Any other reason on the topic counts as `other`: strangers make no labels."""
 BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """The bounds of the latency histogram."""
