@@ -199,7 +199,7 @@ def of_topics(
         "tombstones, which only delete": held.tombstones,
         "ticks, which keep an idle partition moving": held.ticks,
         "older records, left out": held.older,
-        **held.filtered,
+        **{f"left out: {reason}": n for reason, n in held.filtered.items()},
     }
     letters = _dead_letters(connection, topics.dead_letters)
     counts |= {f"given up by the detector: {reason.replace('_', ' ')}": n for reason, n in letters.items()}
