@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from pyspark.sql import functions as F
 
 from workbench.clicks.epochs import DAY_ZERO_US, LEAST_US, MOST_US, NUMBER, UNITS
-from workbench.clicks.hosts import NOBODY, Client
+from workbench.clicks.hosts import NOBODY
+from workbench.clicks.mapping import Client
 from workbench.clicks.times import BLANKS, DATED, NO_TIME, NO_TIME_AT_ALL, NO_UNIT, NO_ZONE, left_out
 
 if TYPE_CHECKING:
