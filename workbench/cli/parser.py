@@ -193,7 +193,13 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", metavar="TEXT", help="of the report; default: made of the file's name")
     text = "another parameter of the notebook, or any of these by its name; may be given more than once"
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help=text)
+    _add_labels(parser)
     add_mapping(parser)
+
+
+def _add_labels(parser: argparse.ArgumentParser) -> None:
+    text = "labels that mean fraud, with commas; default: 1, true, yes, fraud, bot and the like; '' looks at none"
+    parser.add_argument("--fraud-labels", metavar="LABEL[,…]", help=text)
 
 
 def _add_tune(parser: argparse.ArgumentParser) -> None:
@@ -208,8 +214,7 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--paid-fraud", type=float, default=1.0, metavar="PRICE", help=text)
     text = "cost of a good click that is refused; default: %(default)g"
     parser.add_argument("--refused-good", type=float, default=1.0, metavar="PRICE", help=text)
-    text = "labels that mean fraud, with commas; default: 1, true, yes, fraud, bot and the like; '' looks at no label"
-    parser.add_argument("--fraud-labels", metavar="LABEL[,…]", help=text)
+    _add_labels(parser)
     parser.add_argument("--top", type=_positive, default=10, metavar="N", help="rules to print; default: %(default)s")
     text = "count with Spark: for clicks larger than memory"
     parser.add_argument("--spark", action="store_true", help=text)

@@ -55,6 +55,7 @@ def _given(args: Namespace) -> dict[str, Any]:
         "window": args.window,
         "threshold": args.threshold,
         "title": args.title,
+        "fraud_labels": args.fraud_labels,
         "show_personal": args.show_personal or None,
         "evidence_file": str(args.evidence) if args.evidence else None,
     }

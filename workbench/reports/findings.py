@@ -93,12 +93,12 @@ class Findings:
     @cached_property
     def merged(self) -> Merged | None:
         """What merging repeats within 2 s would change; None where repeats are merged already."""
-        return if_merged(self.judged, self.rule) if self.mapping.merge_repeats is None else None
+        return if_merged(self.recorded, self.rule) if self.mapping.merge_repeats is None else None
 
     @property
     def figures(self) -> dict[str, Any]:
         """The findings in numbers that fit into JSON."""
-        judged, flagged = self.judged, self.judged[self.judged["fraud"]]
+        judged, flagged = self.recorded, self.recorded[self.recorded["fraud"]]
         found: dict[str, Any] = {
             "read": str(self),
             "warnings": list(self.warnings),
