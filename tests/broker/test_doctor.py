@@ -155,6 +155,7 @@ def test_a_topic_that_deletes_clicks_by_their_session_is_told_with_the_command_t
     assert not check.ok
     assert "keeps the latest record of each key only (cleanup.policy=compact,delete)" in check.detail
     assert "earlier clicks are deleted" in check.detail
+    assert f"--bootstrap-server {connection.bootstrap} --alter" in check.fix
     assert f"--entity-name {topics.clicks} --add-config cleanup.policy=delete" in check.fix
 
 

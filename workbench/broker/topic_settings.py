@@ -9,6 +9,7 @@ from workbench.broker.connection import Connection
 __all__ = ["TopicSettings", "settings_of"]
 
 _CLEANUP, _DATED = "cleanup.policy", "message.timestamp.type"
+_NAMES = {"cleanup": _CLEANUP, "dated": _DATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class TopicSettings:
         `cleanup.policy` as Kafka has it: delete, compact, or both.
     dated
         `message.timestamp.type`: CreateTime, by the sender, or LogAppendTime, by the broker when they arrive.
+    bootstrap
+        Where it is, for the commands that change it.
 
     Examples
     --------
@@ -35,6 +38,7 @@ class TopicSettings:
     topic: str
     cleanup: str = "delete"
     dated: str = "CreateTime"
+    bootstrap: str = Connection().bootstrap
 
     @property
     def loses_clicks(self) -> str:
@@ -66,8 +70,9 @@ class TopicSettings:
         return self._how_to_set(f"{_DATED}=CreateTime")
 
     def _how_to_set(self, setting: str) -> str:
-        kafka = f"kafka-configs.sh --bootstrap-server … --alter --entity-type topics --entity-name {self.topic}"
-        return f"`{kafka} --add-config {setting}` (Redpanda: `rpk topic alter-config {self.topic} --set {setting}`)"
+        of = f"--entity-type topics --entity-name {self.topic}"
+        kafka = f"kafka-configs.sh --bootstrap-server {self.bootstrap} --alter {of} --add-config {setting}"
+        return f"`{kafka}` (Redpanda: `rpk topic alter-config {self.topic} --set {setting}`)"
 
 
 def settings_of(connection: Connection, topic: str) -> TopicSettings | None:
@@ -87,7 +92,5 @@ def settings_of(connection: Connection, topic: str) -> TopicSettings | None:
         found = admin.describe_configs([asked], config_filter="all").get("topic", {}).get(topic, {})
     if not found:
         return None
-    return TopicSettings(topic, **{name: found[key]["value"] for name, key in _NAMES.items() if key in found})
-
-
-_NAMES = {"cleanup": _CLEANUP, "dated": _DATED}
+    values = {name: found[key]["value"] for name, key in _NAMES.items() if key in found}
+    return TopicSettings(topic, **values, bootstrap=connection.bootstrap)
