@@ -149,10 +149,12 @@ def test_without_a_file_it_reports_on_the_topic(
 
     ensure_topics(connection, topics)
     producer = Producer({"bootstrap.servers": connection.bootstrap})
-    click = {"session_id": "s1", "url": "/ad", "user_agent": "curl/8.0"}
+    click = {"session_id": "s1", "url": "/ad?gclid=1", "user_agent": "curl/8.0"}
     for number in (0, 1, 2, 2):
         ts = f"2026-01-02T03:04:0{number}Z"
         producer.produce(topics.clicks, json.dumps(click | {"click_id": f"c{number}", "ts": ts}))
+    probe = {"session_id": "probe", "click_id": "p1", "ts": "2026-01-02T03:04:09Z", "user_agent": "kube-probe/1.29"}
+    producer.produce(topics.clicks, json.dumps(click | probe))
     producer.produce(topics.clicks, "no click")
     producer.produce(topics.dead_letters, json.dumps({"reason": "too_late"}))
     producer.flush(10)
@@ -160,10 +162,13 @@ def test_without_a_file_it_reports_on_the_topic(
     named = ["--clicks-topic", clicks, "--verdicts-topic", verdicts, "--dead-letter-topic", dead_letters]
     where = ["--brokers", connection.bootstrap, *named]
     assert main(["report", *where, "-o", str(tmp_path / "r.html")]) == 0
-    assert "1 of 3 clicks flagged by 3-in-10s, in 1 bursts." in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "1 of 3 clicks flagged by 3-in-10s, in 1 bursts." in printed
+    assert "1 clicks of known crawlers and health checks are set aside; 0 of them the rule would flag." in printed
     page = visible((tmp_path / "r.html").read_text("utf-8"))
     for what, records in (("malformed", 1), ("repeated, counted once", 1), ("given up by the detector: too late", 1)):
         assert re.search(rf"{what}</td><td>{records}</td>", page), what
+    assert "/ad?gclid=1" in page  # as the detector judges it
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from workbench.broker.recorded import read_topic
 from workbench.broker.records import records
 from workbench.broker.topics import Connection, Topics, describe
 from workbench.clicks.crawlers import crawlers
-from workbench.clicks.foreign import AnyMapping
+from workbench.clicks.foreign import AnyMapping, topic_mapping
 from workbench.clicks.intake import CRAWLERS
 from workbench.clicks.mapping import Mapping
 from workbench.clicks.recording import Recording
@@ -189,8 +189,11 @@ def of_topics(
     TopicError, BrokerError, ClickError
         A topic is missing; no broker answers; there are no clicks.
     """
-    held = read_topic(connection, topics.clicks, mapping=mapping, progress=progress)
-    clicks, aside = _without_crawlers(held.clicks)
+    how = Mapping.of(mapping)
+    ours = how == Mapping(crawlers=how.crawlers)  # nothing is said of fields: these are records of the workbench
+    held = read_topic(connection, topics.clicks, mapping=None if ours else how, progress=progress)
+    read = how.but(url_keep=["*"]) if ours else topic_mapping(how).but(crawlers=how.crawlers)
+    clicks, aside = _without_crawlers(held.clicks) if how.crawlers == "aside" else (held.clicks, held.clicks.iloc[:0])
     counts = {
         "records": held.records,
         "clicks": len(clicks),
@@ -203,7 +206,7 @@ def of_topics(
     }
     letters = _dead_letters(connection, topics.dead_letters)
     counts |= {f"given up by the detector: {reason.replace('_', ' ')}": n for reason, n in letters.items()}
-    recording = Recording(clicks, held.records, held.rejected, {CRAWLERS: len(aside)}, aside)
+    recording = Recording(clicks, held.records, held.rejected, held.filtered, aside, mapping=read)
     return _findings(f"topic {topics.clicks}", rule, recording, counts, show_personal)
 
 
