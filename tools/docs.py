@@ -121,7 +121,7 @@ def made_notebooks() -> str:
 
 def made_formats() -> str:
     """A row for each format of logs that has a name."""
-    presets = tomllib.loads((ROOT / "workbench/clicks/data/log-formats.toml").read_text("utf-8"))
+    presets = tomllib.loads((ROOT / "workbench/sources/data/log-formats.toml").read_text("utf-8"))
     rows = ["| format | also | of which page |", "| --- | --- | --- |"]
     for name, preset in presets.items():
         also = ", ".join(f"`{other}`" for other in preset.get("also", ()))

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from reprlib import Repr
+from typing import Final
 
-__all__ = ["first_line", "label", "printable", "quote", "spreadsheet_safe"]
+__all__ = ["LONGEST_TEXT", "first_line", "label", "printable", "quote", "spreadsheet_safe"]
+
+LONGEST_TEXT: Final = 8192
+"""Characters a text of a click may have: a record must fit through the broker, the state of a session stay small."""
 
 _short = Repr()
 _short.maxstring = _short.maxother = 60

@@ -376,9 +376,10 @@ LONG_TEXTS = {
 
 READ_ALL = """
 import pandas as pd
-from workbench.clicks import presets, record as clicks
+from workbench.clicks import record as clicks
+from workbench.sources import presets
 from workbench.clicks.crawlers import crawlers
-from workbench.clicks.logs import log_rows
+from workbench.sources.logs import log_rows
 from workbench.reports import evidence, mask
 from workbench.text import label, printable, spreadsheet_safe
 from workbench.errors import ClickError

@@ -17,10 +17,11 @@ from oracle import Record, wire
 from polling import until
 
 from workbench.broker.topics import Connection, Topics
-from workbench.clicks.record import LONGEST_TEXT, parse
+from workbench.clicks.record import parse
 from workbench.detector.query import SPARE
 from workbench.errors import ClickError
 from workbench.rule import Rule
+from workbench.text import LONGEST_TEXT
 from workbench.verdicts.audit import audit
 
 SEED = 20261124

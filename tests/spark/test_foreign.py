@@ -14,10 +14,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from workbench.clicks.foreign import Records, topic_mapping
-from workbench.clicks.hosts import hosts
 from workbench.clicks.mapping import Mapping
 from workbench.detector.foreign import CONF, ForeignRecords
 from workbench.detector.foreign_values import host
+from workbench.sources.hosts import hosts
 
 pytestmark = pytest.mark.java
 

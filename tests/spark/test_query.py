@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from workbench.clicks import record as clicks
-from workbench.clicks.record import LONGEST_TEXT, TICK_KEY, TICK_VALUE, Click, is_text
+from workbench.clicks.record import TICK_KEY, TICK_VALUE, Click, is_text
 from workbench.detector.settings import Tolerance
 from workbench.detector.source import LONGEST_QUOTE, Sorting, WireRecords
 from workbench.errors import ClickError
+from workbench.text import LONGEST_TEXT
 
 pytestmark = pytest.mark.java
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from workbench.clicks.csv_rows import csv_rows
-from workbench.clicks.decoding import Text
-from workbench.clicks.inputs import inputs_of
-from workbench.clicks.json_rows import json_rows
-from workbench.clicks.packing import HEAD_BYTES
-from workbench.clicks.parquet_rows import parquet_rows
-from workbench.clicks.rows import Rows
+from workbench.sources.csv_rows import csv_rows
+from workbench.sources.decoding import Text
+from workbench.sources.inputs import inputs_of
+from workbench.sources.json_rows import json_rows
+from workbench.sources.packing import HEAD_BYTES
+from workbench.sources.parquet_rows import parquet_rows
+from workbench.sources.rows import Rows
 
 __all__ = ["FIELD", "Read", "read_csv", "read_file", "read_json", "read_parquet"]
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from workbench.clicks.inputs import Source
 from workbench.clicks.mapping import Mapping
 from workbench.clicks.reading import Reading
 from workbench.clicks.record import FIELDS, OPTIONAL, TS_DTYPE
@@ -18,6 +17,7 @@ from workbench.clicks.recording import Recording
 from workbench.clicks.repeats import repeats
 from workbench.clicks.visits import visits
 from workbench.durations import duration, format_duration
+from workbench.sources.inputs import Source
 
 __all__ = ["SAMPLE_LOG", "read"]
 

@@ -18,11 +18,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from workbench.clicks import paths
 from workbench.clicks.intake import Intake
 from workbench.clicks.mapping import CONSTANT, FIELD_NAMES, Mapping
-from workbench.clicks.rows import Rows
 from workbench.errors import ClickError
+from workbench.sources import paths
+from workbench.sources.rows import Rows
 
 __all__ = [
     "FRAMED",

@@ -23,12 +23,13 @@ from workbench.clicks import urls
 from workbench.clicks.columns import is_address
 from workbench.clicks.crawlers import crawlers
 from workbench.clicks.exclusions import Exclusions
-from workbench.clicks.hosts import hosts
 from workbench.clicks.identity import is_visitor
 from workbench.clicks.mapping import CONSTANT, Mapping
-from workbench.clicks.record import FIELDS, LONGEST_TEXT, OPTIONAL, is_text
-from workbench.clicks.rows import Rows
+from workbench.clicks.record import FIELDS, OPTIONAL, is_text
 from workbench.clicks.times import Times
+from workbench.sources.hosts import hosts
+from workbench.sources.rows import Rows
+from workbench.text import LONGEST_TEXT
 
 __all__ = ["ASSET", "CRAWLERS", "NO_PAGE", "NO_VISITOR_SAID", "Chunk", "Intake", "no_ad", "no_text", "visitor"]
 

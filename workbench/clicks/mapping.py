@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from workbench.durations import duration, format_duration
 from workbench.errors import ClickError, RuleError
+from workbench.sources.hosts import Client
 from workbench.text import quote
 
 __all__ = ["CONSTANT", "FIELD_NAMES", "Client", "Crawlers", "Format", "Mapping", "TimeUnit"]
@@ -24,8 +25,6 @@ __all__ = ["CONSTANT", "FIELD_NAMES", "Client", "Crawlers", "Format", "Mapping",
 Format = Literal["log", "csv", "jsonl", "parquet"]
 TimeUnit = Literal["s", "ms", "us", "ns", "days"]
 Crawlers = Literal["aside", "keep"]
-Client = Literal["public", "first", "last"] | int
-"""Which entry of a list is the visitor's; an int is how many trusted proxies to skip from the right."""
 
 FIELD_NAMES: Final = ("session_id", "url", "ts", "click_id", "ip", "user_agent", "label", "method")
 """What a click is made of, and method: the request's, of which only GET and POST are clicks."""

@@ -14,21 +14,21 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from workbench.clicks import presets
 from workbench.clicks.columns import resolved
-from workbench.clicks.csv_rows import csv_rows
-from workbench.clicks.decoding import Text
-from workbench.clicks.inputs import Input, Source, inputs_of
 from workbench.clicks.intake import Chunk, Intake
-from workbench.clicks.json_rows import json_rows
-from workbench.clicks.log_format import LogFormat
-from workbench.clicks.logs import log_rows
 from workbench.clicks.mapping import Format, Mapping
-from workbench.clicks.packing import Unpacked
-from workbench.clicks.parquet_rows import parquet_names, parquet_rows
 from workbench.clicks.record import OPTIONAL
-from workbench.clicks.rows import Choose, Rows
 from workbench.errors import ClickError
+from workbench.sources import presets
+from workbench.sources.csv_rows import csv_rows
+from workbench.sources.decoding import Text
+from workbench.sources.inputs import Input, Source, inputs_of
+from workbench.sources.json_rows import json_rows
+from workbench.sources.log_format import LogFormat
+from workbench.sources.logs import log_rows
+from workbench.sources.packing import Unpacked
+from workbench.sources.parquet_rows import parquet_names, parquet_rows
+from workbench.sources.rows import Choose, Rows
 from workbench.text import quote
 
 __all__ = ["Reading"]

@@ -23,11 +23,10 @@ import pandas as pd
 
 from workbench.distinct import distinct
 from workbench.errors import ClickError
-from workbench.text import quote
+from workbench.text import LONGEST_TEXT, quote
 
 __all__ = [
     "FIELDS",
-    "LONGEST_TEXT",
     "OPTIONAL",
     "TICK_KEY",
     "TICK_VALUE",
@@ -45,9 +44,6 @@ __all__ = [
 FIELDS: Final = ("click_id", "session_id", "url", "ts")
 OPTIONAL: Final = ("ip", "user_agent", "label")
 TS_DTYPE: Final = pd.DatetimeTZDtype("us", "UTC")
-
-LONGEST_TEXT: Final = 8192
-"""Characters a text may have: a record must fit through the broker, and the state of a session stay small."""
 
 TICK_KEY: Final = b"fcd-tick"
 TICK_VALUE: Final = b'{"tick":true}'

@@ -19,12 +19,11 @@ from workbench.clicks.foreign import FRAMED, LIST, LOOSE, NOT_ONE
 from workbench.clicks.identity import NO_VISITOR
 from workbench.clicks.intake import ASSET, NO_PAGE, NO_VISITOR_SAID, no_ad, no_text
 from workbench.clicks.mapping import CONSTANT, Mapping
-from workbench.clicks.paths import ENTRY_NAMES, ENTRY_VALUES, Step, parse
-from workbench.clicks.record import LONGEST_TEXT
 from workbench.clicks.times import BLANKS
 from workbench.detector.foreign_values import host, moment
 from workbench.errors import ClickError
-from workbench.text import quote
+from workbench.sources.paths import ENTRY_NAMES, ENTRY_VALUES, Step, parse
+from workbench.text import LONGEST_TEXT, quote
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

@@ -1,6 +1,6 @@
 """Visitors' addresses and times of other people's records, as Spark's columns. Records and texts are in `foreign`.
 
-`host` follows the rule of `clicks.hosts` to the letter; `moment`, that of `clicks.times` for values read by themselves.
+`host` follows the rule of `sources.hosts` to the letter; `moment`, that of `clicks.times` for values by themselves.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from pyspark.sql import functions as F
 
 from workbench.clicks.epochs import DAY_ZERO_US, LEAST_US, MOST_US, NUMBER, UNITS
-from workbench.clicks.hosts import NOBODY
 from workbench.clicks.mapping import Client
 from workbench.clicks.times import BLANKS, DATED, NO_TIME, NO_TIME_AT_ALL, NO_UNIT, NO_ZONE, left_out
+from workbench.sources.hosts import NOBODY
 
 if TYPE_CHECKING:
     from pyspark.sql import Column

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from workbench.clicks.record import LONGEST_TEXT, TICK_KEY, TICK_VALUE, TS_PATTERN
+from workbench.clicks.record import TICK_KEY, TICK_VALUE, TS_PATTERN
 from workbench.detector.foreign import ForeignRecords
+from workbench.text import LONGEST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingOf

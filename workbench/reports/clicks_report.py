@@ -25,8 +25,8 @@ from workbench.reports.run import find_notebook, summary, write_report
 from workbench.text import first_line
 
 if TYPE_CHECKING:
-    from workbench.clicks.inputs import Source
     from workbench.rule import Rule
+    from workbench.sources.inputs import Source
 
 __all__ = ["NOTEBOOK", "Report", "report"]
 
@@ -150,7 +150,7 @@ def report(
 
 def _name(sources: list[str]) -> str:
     """What the report calls its sources: the first of them, where it is a file or a folder, else the first in it."""
-    from workbench.clicks.inputs import inputs_of
+    from workbench.sources.inputs import inputs_of
 
     path = Path(sources[0]).expanduser()
     first = inputs_of(sources)[0][0]
@@ -163,7 +163,7 @@ def _and_more(sources: list[str]) -> str:
 
 def _absolute(path: str, folder: Path) -> str:
     """Where it is; stdin is kept as a file in the folder."""
-    from workbench.clicks.inputs import STDIN
+    from workbench.sources.inputs import STDIN
 
     if path != STDIN:
         return str(Path(path).expanduser().absolute())

@@ -21,10 +21,10 @@ from tqdm.auto import tqdm
 
 from workbench.clicks import gaps
 from workbench.clicks.labels import FRAUD_LABELS, alike
-from workbench.clicks.record import FIELDS, LONGEST_TEXT, TS_PATTERN
+from workbench.clicks.record import FIELDS, TS_PATTERN
 from workbench.durations import MICROSECOND
 from workbench.errors import ClickError
-from workbench.text import quote
+from workbench.text import LONGEST_TEXT, quote
 from workbench.tuning.outcome import Cost
 from workbench.tuning.surface import Surface, grid
 

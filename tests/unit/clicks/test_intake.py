@@ -14,8 +14,8 @@ from workbench.clicks.columns import resolved
 from workbench.clicks.intake import CRAWLERS, NO_VISITOR_SAID, Chunk, Intake
 from workbench.clicks.mapping import Mapping
 from workbench.clicks.record import check
-from workbench.clicks.rows import Rows
 from workbench.errors import ClickError
+from workbench.sources.rows import Rows
 
 TS = "2026-01-02T03:04:05Z"
 

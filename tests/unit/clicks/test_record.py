@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.clicks.record import FIELDS, LONGEST_TEXT, OPTIONAL, TS_PATTERN, Click, check, frame, parse, records
+from workbench.clicks.record import FIELDS, OPTIONAL, TS_PATTERN, Click, check, frame, parse, records
 from workbench.errors import ClickError
+from workbench.text import LONGEST_TEXT
 
 TS = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 GOOD: dict[str, Any] = {

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from workbench.clicks.packing import Unpacked, unpacked
 from workbench.errors import ClickError
+from workbench.sources.packing import Unpacked, unpacked
 
 __all__ = ["Input", "unreadable"]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote
 
-from workbench.clicks.log_format import LogFormat
-from workbench.clicks.log_lines import Cells
+from workbench.sources.log_format import LogFormat
+from workbench.sources.log_lines import Cells
 
 __all__ = ["DIRECTIVE", "FIELDS", "NO_FIELDS", "W3c"]
 

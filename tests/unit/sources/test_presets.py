@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from workbench.clicks.hosts import hosts
-from workbench.clicks.log_format import LogFormat
-from workbench.clicks.logs import log_rows
-from workbench.clicks.presets import NAMES, find, guess, nearest
 from workbench.errors import ClickError
+from workbench.sources.hosts import hosts
+from workbench.sources.log_format import LogFormat
+from workbench.sources.logs import log_rows
+from workbench.sources.presets import NAMES, find, guess, nearest
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"
 
 # Name → line, and of its request: who, ts, method, url, user agent. The pages that have the lines, or the formats that
-# they were written by, are named in workbench/clicks/data/log-formats.toml.
+# they were written by, are named in workbench/sources/data/log-formats.toml.
 LINES: dict[str, tuple[str, tuple[str, str, str | None, str, str | None]]] = {
     "common": (
         '127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326',

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.clicks.paths import ENTRY_NAMES, ENTRY_VALUES, Step, lookup
+from workbench.sources.paths import ENTRY_NAMES, ENTRY_VALUES, Step, lookup
 
 __all__ = ["inside", "python_values"]
 

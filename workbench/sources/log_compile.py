@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from workbench.clicks.log_format import LogFormat
 from workbench.errors import ClickError
+from workbench.sources.log_format import LogFormat
 from workbench.text import quote
 
 __all__ = ["compiled", "narrowed"]

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_rows import read_csv, read_file
 
-from workbench.clicks import csv_rows as module
-from workbench.clicks.csv_rows import (
+from workbench.errors import ClickError
+from workbench.sources import csv_rows as module
+from workbench.sources.csv_rows import (
     CONTINUATION,
     HEADER,
     HEADER_AGAIN,
@@ -22,8 +23,7 @@ from workbench.clicks.csv_rows import (
     TOTAL,
     csv_rows,
 )
-from workbench.clicks.record import LONGEST_TEXT
-from workbench.errors import ClickError
+from workbench.text import LONGEST_TEXT
 
 HEAD = "session_id,url,ts,user_agent\n"
 ROW = "s1,/ad,2026-01-02T03:04:01Z,Mozilla\n"

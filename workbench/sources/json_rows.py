@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from workbench.clicks.decoding import LONGEST_LINE, TOO_LONG, Text
-from workbench.clicks.paths import lookup, names_of
-from workbench.clicks.rows import CHUNK_ROWS, Choose, Rows
+from workbench.sources.decoding import LONGEST_LINE, TOO_LONG, Text
+from workbench.sources.paths import lookup, names_of
+from workbench.sources.rows import CHUNK_ROWS, Choose, Rows
 
 __all__ = ["json_rows"]
 

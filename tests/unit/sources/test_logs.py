@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.clicks.files import read
-from workbench.clicks.hosts import hosts
-from workbench.clicks.log_compile import compiled
-from workbench.clicks.logs import log_rows
-from workbench.clicks.presets import NAMES, find, nearest
-from workbench.clicks.rows import CHUNK_ROWS, Rows
 from workbench.errors import ClickError
+from workbench.sources.hosts import hosts
+from workbench.sources.log_compile import compiled
+from workbench.sources.logs import log_rows
+from workbench.sources.presets import NAMES, find, nearest
+from workbench.sources.rows import CHUNK_ROWS, Rows
 
 FIELD = Path(__file__).parents[2] / "data" / "field"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"

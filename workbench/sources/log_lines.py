@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from workbench.clicks.log_format import LogFormat
-from workbench.clicks.log_times import NOT_A_TIME, log_times
-from workbench.clicks.paths import lookup
+from workbench.sources.log_format import LogFormat
+from workbench.sources.log_times import NOT_A_TIME, log_times
+from workbench.sources.paths import lookup
 
 __all__ = [
     "ABSOLUTE",
@@ -59,7 +59,7 @@ class Cells:
 def read_lines(lines: Sequence[str], format: LogFormat) -> Cells:
     """Take lines apart by a format of kind "text" or "json"; `finished` makes requests of the cells.
 
-    >>> from workbench.clicks.log_compile import compiled
+    >>> from workbench.sources.log_compile import compiled
     >>> read_lines(['::1 [now] "GET /"', "?"], compiled('$remote_addr [$time_local] "$request"')).raw["ip"]
     ['::1', None]
     """

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from workbench.clicks.csv_cells import Cells
+from workbench.sources.csv_cells import Cells
 
 __all__ = ["HEAD_LINES", "Header", "find_header"]
 

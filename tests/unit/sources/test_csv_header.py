@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.clicks.csv_header import find_header
+from workbench.sources.csv_header import find_header
 
 ROW = "s1,/ad,2026-01-02T03:04:01Z"
 

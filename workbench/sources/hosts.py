@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import pandas as pd
-
-from workbench.clicks.mapping import Client
 from workbench.errors import ClickError
 from workbench.text import quote
 
-__all__ = ["NOBODY", "NOT_PUBLIC", "client_of", "host", "hosts", "is_address"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["NOBODY", "NOT_PUBLIC", "Client", "client_of", "host", "hosts", "is_address"]
+
+Client = Literal["public", "first", "last"] | int
+"""Which entry of a list is the visitor's; an int is how many trusted proxies to skip from the right."""
 
 NOBODY: Final = frozenset({"unknown", "unix", "null", "none", "nil", "undefined", "nan", "n-a", "0.0.0.0", "::"})
 """Entries that would pass for hosts and are nobody's, in lower case."""
@@ -82,6 +85,8 @@ def hosts(raw: pd.Series[Any], client: Client = "public") -> pd.Series[Any]:
     if client not in ("public", "first", "last") and not (type(client) is int and client >= 0):
         wanted = "public, first, last, or how many trusted proxies to skip from the right"
         raise ClickError(f"the client of a list of addresses is {wanted}: got {quote(client)}")
+    import pandas as pd
+
     # By a dict of Python's: pandas hashes a text up to its first NUL only.
     values = raw.astype(object).to_list()
     found = {text: client_of(text, client) for text in {value for value in values if isinstance(value, str)}}

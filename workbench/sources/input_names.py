@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from workbench.clicks.one_input import Input
+from workbench.sources.one_input import Input
 
 __all__ = ["named_apart", "without_copies"]
 

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from workbench.clicks.parquet_nested import inside, python_values
-from workbench.clicks.paths import names_of, parse
-from workbench.clicks.rows import CHUNK_ROWS, Choose, Rows
 from workbench.errors import ClickError
+from workbench.sources.parquet_nested import inside, python_values
+from workbench.sources.paths import names_of, parse
+from workbench.sources.rows import CHUNK_ROWS, Choose, Rows
 from workbench.text import quote
 
 __all__ = ["parquet_names", "parquet_rows"]

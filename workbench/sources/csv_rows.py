@@ -15,12 +15,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from workbench.clicks.csv_cells import Cells, unescaped
-from workbench.clicks.csv_header import HEAD_LINES, Header, find_header
-from workbench.clicks.decoding import LONGEST_LINE, TOO_LONG
-from workbench.clicks.record import LONGEST_TEXT
-from workbench.clicks.rows import CHUNK_ROWS, Choose, Rows
 from workbench.errors import ClickError
+from workbench.sources.csv_cells import Cells, unescaped
+from workbench.sources.csv_header import HEAD_LINES, Header, find_header
+from workbench.sources.decoding import LONGEST_LINE, TOO_LONG
+from workbench.sources.rows import CHUNK_ROWS, Choose, Rows
+from workbench.text import LONGEST_TEXT
 
 __all__ = [
     "CONTINUATION", "HEADER", "HEADER_AGAIN", "OPEN_QUOTE", "STRAY_QUOTE", "TITLE", "TOTAL", "csv_rows",

@@ -14,8 +14,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.clicks.packing import HEAD_BYTES, Unpacked, unpacked
 from workbench.errors import ClickError
+from workbench.sources.packing import HEAD_BYTES, Unpacked, unpacked
 
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_rows import read_file, read_json
 
-from workbench.clicks import json_rows as module
+from workbench.sources import json_rows as module
 
 CLICKS: list[dict[str, Any]] = [
     {"id": i, "page": {"url": f"/ad{i}"}, "p": [{"key": "sid", "value": {"string_value": f"s{i}", "int_value": None}}]}
@@ -113,7 +113,7 @@ def test_a_document_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(whole.rows) == 150
     monkeypatch.setattr(module, "LONGEST_LINE", 1000)
     monkeypatch.setattr(module, "CHUNK_ROWS", 7)
-    monkeypatch.setattr("workbench.clicks.decoding._BLOCK", 100)
+    monkeypatch.setattr("workbench.sources.decoding._BLOCK", 100)
     assert read_json(document, WANTED) == whole
 
 

@@ -10,14 +10,14 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from workbench.clicks.log_compile import narrowed
-from workbench.clicks.log_format import COLUMNS, LogFormat
-from workbench.clicks.log_lines import NO_LINE, Cells, finished, read_lines
-from workbench.clicks.log_w3c import W3c
-from workbench.clicks.log_wraps import unwrap, wrap_of
-from workbench.clicks.presets import find, fits, guess, nearest, sample
-from workbench.clicks.rows import CHUNK_ROWS, Rows
 from workbench.errors import ClickError
+from workbench.sources.log_compile import narrowed
+from workbench.sources.log_format import COLUMNS, LogFormat
+from workbench.sources.log_lines import NO_LINE, Cells, finished, read_lines
+from workbench.sources.log_w3c import W3c
+from workbench.sources.log_wraps import unwrap, wrap_of
+from workbench.sources.presets import find, fits, guess, nearest, sample
+from workbench.sources.rows import CHUNK_ROWS, Rows
 from workbench.text import quote
 
 __all__ = ["log_rows"]

@@ -8,8 +8,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.clicks.parquet_nested import inside, python_values
-from workbench.clicks.paths import lookup, parse
+from workbench.sources.parquet_nested import inside, python_values
+from workbench.sources.paths import lookup, parse
 
 VALUE = pa.struct([("string_value", pa.string()), ("int_value", pa.int64()), ("double_value", pa.float64())])
 TYPES = {

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.clicks.hosts import host, hosts
 from workbench.clicks.mapping import Client
 from workbench.errors import ClickError
+from workbench.sources.hosts import host, hosts
 
 
 def one(text: object, client: Client = "public") -> object:

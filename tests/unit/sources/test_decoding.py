@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.clicks import decoding
-from workbench.clicks.decoding import LONGEST_LINE, Text, encoding_of
+from workbench.sources import decoding
+from workbench.sources.decoding import LONGEST_LINE, Text, encoding_of
 
 LINES = ["session_id,url,ts", "s1,/ad/é,2026-01-02T03:04:01Z", "s2,/日本,2026-01-02T03:04:01Z", ""]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.clicks.paths import lookup, names_of, parse
 from workbench.errors import ClickError
+from workbench.sources.paths import lookup, names_of, parse
 
 NAME = st.text(st.characters(exclude_characters=".[]", exclude_categories=["Cs"]), min_size=1, max_size=8)
 VALUE = st.integers() | st.text(max_size=5) | st.booleans()

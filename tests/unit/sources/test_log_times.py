@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.clicks.log_times import NOT_A_TIME, UNITS, log_time
+from workbench.sources.log_times import NOT_A_TIME, UNITS, log_time
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _moments = st.datetimes(

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_rows import FIELD, Read, read_file, read_parquet
 
-from workbench.clicks import parquet_rows as module
-from workbench.clicks.inputs import inputs_of
-from workbench.clicks.parquet_rows import parquet_names
 from workbench.errors import ClickError
+from workbench.sources import parquet_rows as module
+from workbench.sources.inputs import inputs_of
+from workbench.sources.parquet_rows import parquet_names
 
 TIMES = [datetime(2026, 1, 2, 3, 4, second) for second in range(4)]
 IN_UTC = [pd.Timestamp(ts, tz="UTC") for ts in TIMES]

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Final
 
-from workbench.clicks.input_names import named_apart, without_copies
-from workbench.clicks.one_input import Input, unreadable
-from workbench.clicks.partitions import partition_of
 from workbench.errors import ClickError
+from workbench.sources.input_names import named_apart, without_copies
+from workbench.sources.one_input import Input, unreadable
+from workbench.sources.partitions import partition_of
 from workbench.text import quote
 
 __all__ = ["STDIN", "Input", "Source", "inputs_of"]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from raw_rows import FIELD
 
-from workbench.clicks.decoding import Text
-from workbench.clicks.inputs import Input, Source, inputs_of
 from workbench.errors import ClickError
+from workbench.sources.decoding import Text
+from workbench.sources.inputs import Input, Source, inputs_of
 
 
 def names(source: Source) -> list[str]:

@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from workbench.clicks.hosts import client_of, host, is_address
-from workbench.clicks.log_compile import compiled
-from workbench.clicks.log_format import LogFormat
-from workbench.clicks.log_lines import NO_REQUEST, NOT_HTTP, Cells, finished, plain, read_lines, read_record
-from workbench.clicks.log_w3c import FIELDS
-from workbench.clicks.log_wraps import unwrap, wrap_of
-from workbench.clicks.paths import lookup
 from workbench.errors import ClickError
+from workbench.sources.hosts import client_of, host, is_address
+from workbench.sources.log_compile import compiled
+from workbench.sources.log_format import LogFormat
+from workbench.sources.log_lines import NO_REQUEST, NOT_HTTP, Cells, finished, plain, read_lines, read_record
+from workbench.sources.log_w3c import FIELDS
+from workbench.sources.log_wraps import unwrap, wrap_of
+from workbench.sources.paths import lookup
 from workbench.text import quote
 
 __all__ = ["NAMES", "SAMPLE", "find", "fits", "guess", "nearest", "sample"]

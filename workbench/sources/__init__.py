@@ -1,0 +1,1 @@
+"""Sources: what users name, opened, unpacked and divided into rows of raw cells. None of it is believed here."""
