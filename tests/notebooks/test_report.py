@@ -164,7 +164,7 @@ def test_without_a_file_it_reports_on_the_topic(
     assert main(["report", *where, "-o", str(tmp_path / "r.html")]) == 0
     printed = capsys.readouterr().out
     assert "1 of 3 clicks flagged by 3-in-10s, in 1 bursts." in printed
-    assert "1 clicks of known crawlers and health checks are set aside; 0 of them the rule would flag." in printed
+    assert "1 click of known crawlers and health checks set aside; 0 of them the rule would flag." in printed
     page = visible((tmp_path / "r.html").read_text("utf-8"))
     for what, records in (("malformed", 1), ("repeated, counted once", 1), ("given up by the detector: too late", 1)):
         assert re.search(rf"{what}</td><td>{records}</td>", page), what
@@ -274,7 +274,7 @@ def test_what_is_wrong_with_the_visitors_stands_on_top_and_crawlers_beside_the_f
     assert (
         first == "access.log and 1 more: 103 clicks of 2 sessions from 2026-01-02 03:04:00 to 2026-01-02 03:07:18 UTC"
     )
-    assert "150 clicks of known crawlers and health checks are set aside; 146 of them the rule would flag." in others
+    assert "150 clicks of known crawlers and health checks set aside; 146 of them the rule would flag." in others
     page = visible((tmp_path / "r.html").read_text("utf-8"))
     assert page.index("one session has 9") < page.index('class="tile') < page.index("What was flagged, and why")
     for text in (

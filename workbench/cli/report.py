@@ -39,9 +39,10 @@ def report(args: Namespace) -> int:
     print(f"{judged}, in {found['bursts']:,} bursts.")
     if count := found["by_crawlers"]:
         kept = found["crawlers"] == "keep"
-        where, would = ("are among them", "flags") if kept else ("are set aside", "would flag")
+        where, would = ("among them", "flags") if kept else ("set aside", "would flag")
         flagged = f"{found['flagged_by_crawlers']:,} of them the rule {would}"
-        print(f"{count:,} clicks of known crawlers and health checks {where}; {flagged}.")
+        clicks = "1 click" if count == 1 else f"{count:,} clicks"
+        print(f"{clicks} of known crawlers and health checks {where}; {flagged}.")
     if evidence := values.get("evidence_file"):
         print(f"evidence  {evidence}")
     print(f"report    {made.path}")
