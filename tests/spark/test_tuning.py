@@ -1,11 +1,16 @@
-"""Spark's surface is that of the same clicks in memory, whatever the file looks like."""
+"""Spark's surface is that of the same clicks in memory, whatever the file looks like.
+
+Short sibling: tests/spark/test_tuning.py
+"""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +20,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from workbench.clicks.files import read
+from workbench.clicks.files import SAMPLE_LOG, read
 from workbench.clicks.gaps import tally_batches
+from workbench.clicks.labels import FRAUD_LABELS
 from workbench.clicks.order import order
 from workbench.clicks.traffic import Traffic
 from workbench.errors import ClickError
+from workbench.machine.folders import state_dir
 from workbench.rule import Rule
 from workbench.tuning import on_spark
 from workbench.tuning.outcome import Cost
@@ -69,28 +76,65 @@ def test_parquet_larger_than_a_batch_equals_the_surface_in_memory(
     assert found.rejected == 0
 
 
+CORPUS = sorted(path for path in (Path(__file__).parents[1] / "data").rglob("*") if path.is_file())
+
+
+def both(spark: SparkSession, source: Any, mapping: Any = None, bots: Any = FRAUD_LABELS) -> Surface:
+    """The surface by Spark, when it has told and found what the reading in memory has."""
+    recording = read(source, mapping)
+    told: list[str] = []
+    expected = surface(recording.clicks, WINDOWS, THRESHOLDS, bots=bots)
+    found = on_spark.surface(source, WINDOWS, THRESHOLDS, bots=bots, mapping=mapping, spark=spark, tell=told.append)
+    same(found, expected)
+    assert found.rejected == len(recording.rejected)
+    assert (found.labels.counts, found.labels.fraud) == (expected.labels.counts, expected.labels.fraud)
+    assert found.warnings == expected.warnings
+    out = sum(recording.filtered.values())
+    assert told[0].startswith(f"{recording.lines:,} lines: {len(recording.clicks):,} clicks")
+    assert told[0].endswith(f"; {out:,} left out, {found.rejected:,} rejected")
+    assert told[1:] == [line for line in recording.told() if not line.startswith("warning: ") or line in told]
+    return found
+
+
 @pytest.mark.java
-@pytest.mark.parametrize("divider", [",", ";"])
+def test_a_log_is_put_together_to_the_same_visits(spark: SparkSession) -> None:
+    assert both(spark, SAMPLE_LOG).sessions > 10
+    assert both(spark, SAMPLE_LOG, {"idle_gap": "20s"}).sessions > both(spark, SAMPLE_LOG).sessions
+
+
+@pytest.mark.java
+@pytest.mark.long
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
+def test_every_file_is_read_as_in_memory(spark: SparkSession, path: Path) -> None:
+    with contextlib.suppress(ClickError):
+        read(path)
+        both(spark, path)
+        return
+    with pytest.raises(ClickError) as in_memory:
+        surface(read(path).clicks, ["1s"], [2])
+    with pytest.raises(ClickError) as by_spark:
+        on_spark.surface(path, ["1s"], [2], spark=spark)
+    assert str(by_spark.value) == str(in_memory.value)
+
+
+@pytest.mark.java
 def test_csv_is_read_as_readers_read_it_and_bad_rows_are_counted(
-    spark: SparkSession, clicks: pd.DataFrame, tmp_path: Path, divider: str
+    spark: SparkSession, clicks: pd.DataFrame, tmp_path: Path
 ) -> None:
     frame = clicks.head(3_000).astype({"ts": object})
-    frame["ts"] = clicks["ts"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    us = clicks["ts"].astype("int64")
-    frame.loc[::4, "ts"] = (us[::4] // 1000).astype(str)  # milliseconds
-    frame.loc[1::4, "ts"] = (us[1::4] / 1e6).map("{:.3f}".format)  # seconds and a fraction
+    frame["ts"] = (clicks["ts"].astype("int64") / 1e6).map("{:.3f}".format)
+    frame.loc[4, "ts"] = "2026-01-02T00:00:04Z"
     frame.loc[5, "ts"] = "yesterday"
     frame.loc[6, "session_id"] = ""
     frame.loc[7, "ts"] = "2026-01-02T00:00:00"
     frame.loc[8, "url"] = 'said "so", twice'
-    text = frame.rename(columns={"session_id": "visitor"}).to_csv(index=False, sep=divider) + f"1{divider}2\n"
+    frame.loc[9, "session_id"] = "(not set)"
+    text = frame.rename(columns={"session_id": "visitor"}).to_csv(index=False, sep=";") + "1;2\n"
     path = tmp_path / "clicks.csv.gz"
     path.write_bytes(gzip.compress(text.encode()))
-    mapping = {"session_id": "visitor"}
-    recording = read(path, mapping=mapping)
-    found = on_spark.surface(path, WINDOWS, THRESHOLDS, mapping=mapping, spark=spark, progress=False)
-    same(found, surface(recording.clicks, WINDOWS, THRESHOLDS))
-    assert found.rejected == len(recording.rejected) == 4
+    assert both(spark, path, {"session_id": "visitor"}).rejected == 3
+    with pytest.raises(ClickError, match="Fix: leave merge_repeats out"):
+        on_spark.surface(path, ["1s"], [2], mapping={"merge_repeats": "2s"}, spark=spark)
 
 
 @pytest.mark.java
@@ -100,23 +144,21 @@ def test_clicks_without_labels_or_ids_and_an_empty_file(
     path = tmp_path / "bare.parquet"
     for bare in (clicks[["session_id", "url", "ts"]], clicks[["session_id", "url", "ts"]].iloc[:0]):
         bare.to_parquet(path)
-        found = on_spark.surface(path, WINDOWS, THRESHOLDS, spark=spark, progress=False)
-        same(found, surface(read(path).clicks, WINDOWS, THRESHOLDS))
-        assert not found.labelled
+        assert not both(spark, path).labelled
+    assert not list((state_dir() / "tuning").iterdir())
 
 
 @pytest.mark.java
-def test_what_spark_cannot_read_is_said_in_one_line(spark: SparkSession, clicks: pd.DataFrame, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_said_in_one_line(spark: SparkSession, clicks: pd.DataFrame, tmp_path: Path) -> None:
     path = tmp_path / "clicks.parquet"
     clicks.assign(label=clicks["label"].where(clicks.index % 2 == 0)).to_parquet(path)
     with pytest.raises(ClickError, match=r"of 13,200 clicks have no label"):
-        on_spark.surface(path, WINDOWS, THRESHOLDS, spark=spark, progress=False)
-    with pytest.raises(ClickError, match="no column 'visitor' for session_id"):
-        on_spark.surface(path, ["1s"], [2], mapping={"session_id": "visitor"}, spark=spark, progress=False)
-    with pytest.raises(ClickError, match="cannot read"):
-        on_spark.surface(tmp_path / "none.parquet", ["1s"], [2], spark=spark, progress=False)
-    with pytest.raises(ClickError, match="cannot tell the format"):
-        on_spark.surface("clicks.log", ["1s"], [2], spark=spark, progress=False)
+        on_spark.surface(path, WINDOWS, THRESHOLDS, spark=spark)
+    assert not on_spark.surface(path, ["1s"], [2], bots=[], spark=spark).labelled
+    with pytest.raises(ClickError, match="visitor"):
+        on_spark.surface(path, ["1s"], [2], mapping={"session_id": "visitor"}, spark=spark)
+    with pytest.raises(ClickError):
+        on_spark.surface(tmp_path / "none.parquet", ["1s"], [2], spark=spark)
 
 
 @settings(deadline=None, max_examples=40)

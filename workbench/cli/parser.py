@@ -216,7 +216,7 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--refused-good", type=float, default=1.0, metavar="PRICE", help=text)
     _add_labels(parser)
     parser.add_argument("--top", type=_positive, default=10, metavar="N", help="rules to print; default: %(default)s")
-    text = "count with Spark: for clicks larger than memory"
+    text = "count with Spark, on disk: for clicks larger than memory"
     parser.add_argument("--spark", action="store_true", help=text)
     parser.add_argument("--master", metavar="URL", help="Spark cluster for --spark; default: this process")
 

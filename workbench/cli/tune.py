@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Final, Literal
 
 from workbench.cli.console import read_files, say
-from workbench.errors import ClickError
+from workbench.cli.mapping import mapping_of
+from workbench.text import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -56,24 +57,20 @@ def _by_spark(
     from workbench.spark.session import stop_spark
     from workbench.tuning import on_spark
 
-    if args.format not in (None, "csv", "parquet"):
-        raise ClickError(f"--spark reads csv and parquet: got {args.format!r}; leave --spark out")
     try:
-        found = on_spark.surface(
-            args.file[0],
+        return on_spark.surface(
+            args.file,
             windows,
             thresholds,
             cost=cost,
             bots=bots,
-            format=args.format,
-            mapping=dict(pair.split("=") for pair in ",".join(args.map).split(",") if pair),
+            mapping=mapping_of(args),
             master=args.master,
             progress=sys.stderr.isatty(),
+            tell=lambda line: say(printable(line)),
         )
     finally:
         stop_spark()
-    say(f"{args.file}: {found.clicks:,} clicks, {found.rejected:,} rows rejected")
-    return found
 
 
 def best_rules(found: Surface, by: Literal["f1", "cost"], top: int) -> list[str]:

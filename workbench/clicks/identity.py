@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from workbench.text import quote
 
-__all__ = ["NO_VISITOR", "is_visitor", "warnings"]
+__all__ = ["NO_VISITOR", "is_visitor", "private", "warnings", "warnings_of"]
 
 NO_VISITOR: Final = frozenset({
     "", "-", "--", "?", "(not set)", "(none)", "(not provided)", "(null)", "<null>", "null", "none", "nil", "nan", "na",
@@ -56,23 +56,33 @@ def warnings(clicks: pd.DataFrame) -> list[str]:
     """
     if clicks.empty:
         return []
-    said = []
     names, counts = _counts(clicks["session_id"])
-    if len(clicks) >= _ENOUGH:
-        top = int(np.argmax(counts))
-        if counts[top] >= _MOST * len(clicks):
+    top = int(np.argmax(counts))
+    from_private = private(clicks["ip"]) if "ip" in clicks else 0
+    return warnings_of(len(clicks), len(names), (names[top], int(counts[top])), from_private)
+
+
+def warnings_of(clicks: int, sessions: int, top: tuple[str, int], from_private: int) -> list[str]:
+    """What is wrong by these counts. top: the session with most clicks, and how many; from_private: `private` of all.
+
+    >>> warnings_of(100, 50, ("s1", 3), 60)[0][:45]
+    '60% of the clicks come from private addresses'
+    """
+    said = []
+    if clicks >= _ENOUGH:
+        if top[1] >= _MOST * clicks:
             said.append(
-                f"one session has {counts[top] / len(clicks):.0%} of the clicks ({quote(names[top])}): what is taken "
+                f"one session has {top[1] / clicks:.0%} of the clicks ({quote(top[0])}): what is taken "
                 "for the visitor may be a proxy, or be the same for all. Name the visitor: --map session_id=…, --client"
             )
-        elif len(names) >= _NEARLY_EACH * len(clicks):
+        elif sessions >= _NEARLY_EACH * clicks:
             said.append(
-                f"{len(names):,} sessions for {len(clicks):,} clicks: nearly each click has its own, so that no "
+                f"{sessions:,} sessions for {clicks:,} clicks: nearly each click has its own, so that no "
                 "rule can see a second one. Name the visitor: --map session_id=…"
             )
-    if "ip" in clicks and (private := _private_share(clicks["ip"])) > 0.5:
+    if (share := from_private / clicks) > 0.5:
         said.append(
-            f"{private:.0%} of the clicks come from private addresses, as behind a proxy or a balancer: visitors may "
+            f"{share:.0%} of the clicks come from private addresses, as behind a proxy or a balancer: visitors may "
             "be taken for one. Log the client's address (X-Forwarded-For), or name the field: --map ip=…, --client"
         )
     return said
@@ -83,10 +93,10 @@ def _counts(texts: pd.Series[Any]) -> tuple[list[str], Any]:
     return found.field("values").to_pylist(), found.field("counts").to_numpy()
 
 
-def _private_share(ip: pd.Series[Any]) -> float:
+def private(ip: pd.Series[Any]) -> int:
+    """How many of the addresses are private."""
     names, counts = _counts(ip)
-    private = sum(int(n) for name, n in zip(names, counts, strict=True) if name is not None and _is_private(name))
-    return private / len(ip)
+    return sum(int(n) for name, n in zip(names, counts, strict=True) if name is not None and _is_private(name))
 
 
 def _is_private(text: str) -> bool:

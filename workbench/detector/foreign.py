@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pyspark.sql import functions as F
 
@@ -60,9 +60,11 @@ class ForeignRecords:
         one = (mapping.url, mapping.ts, mapping.click_id, mapping.method)
         paths = list(dict.fromkeys(path for path in (*mapping.session_id, *one) if path is not None))
         self._raw = tuple(_raw(path).alias(f"raw{i}") for i, path in enumerate(paths))
-        self._kinds = tuple(_kind(F.col(f"raw{i}")).alias(f"kind{i}") for i, _ in enumerate(paths))
         at = {path: i for i, path in enumerate(paths)}
-        self._ids = tuple(_text(F.col(f"raw{i}"), F.col(f"kind{i}")).alias(f"text{i}") for i, _ in enumerate(paths))
+        values = [_Value(F.col(f"raw{i}"), F.col(f"said{i}"), F.col(f"kind{i}")) for i in at.values()]
+        self._said = tuple(F.try_variant_get(f"raw{i}", "$", "string").alias(f"said{i}") for i in at.values())
+        self._kinds = tuple(_kind(value.raw, value.said).alias(f"kind{i}") for i, value in enumerate(values))
+        self._ids = tuple(_text(*value).alias(f"text{i}") for i, value in enumerate(values))
 
         def text_of(path: str) -> Column:
             return F.col(f"text{at[path]}")
@@ -72,21 +74,19 @@ class ForeignRecords:
             return F.coalesce(host(given, mapping.client), given) if is_address(path) else given
 
         def wrong(path: str) -> Column:
-            raw, kind = F.col(f"raw{at[path]}"), F.col(f"kind{at[path]}")
-            empty = (kind == "STRING") & (F.try_variant_get(raw, "$", "string") == "")
-            return text_of(path).isNull() & (kind != "") & ~empty
+            _, said, kind = values[at[path]]
+            return text_of(path).isNull() & (kind != "") & ~((kind == "STRING") & (said == ""))
 
         assert mapping.url is not None, "topic_mapping fills it in"
         assert mapping.ts is not None, "as this"
-        ts = F.col(f"raw{at[mapping.ts]}"), F.col(f"kind{at[mapping.ts]}")
-        event_time, no_time = moment(*ts, mapping)
+        event_time, no_time = moment(*values[at[mapping.ts]], mapping)
         click_id = F.concat_ws(":", F.lit(topic), "partition", "offset")
         page = F.lit(True)
         if mapping.method is not None:
-            method, url = text_of(mapping.method), F.try_variant_get(F.col(f"raw{at[mapping.url]}"), "$", "string")
+            method, (_, url, kind) = text_of(mapping.method), values[at[mapping.url]]
             page = F.coalesce(F.upper(method).isin("GET", "POST"), F.lit(True))
             if not mapping.assets:
-                asset = url.rlike(f"^(?i){ASSET.replace('Z', 'z')}") & (F.col(f"kind{at[mapping.url]}") == "STRING")
+                asset = url.rlike(f"^(?i){ASSET.replace('Z', 'z')}") & (kind == "STRING")
                 page &= ~F.coalesce(asset, F.lit(False))
         self._values = (
             text_of(mapping.url).alias("url_given"),
@@ -107,7 +107,7 @@ class ForeignRecords:
         sent = [F.col(name) for name in _SENT_ALONG[:4]] + [F.col("timestamp").alias("received")]
         found = raw.select(*sent, *self._texts).select(*_SENT_ALONG, "framed", "text", self._document)
         found = found.select(*_SENT_ALONG, "document", self._no_record).select(*_SENT_ALONG, "no_record", *self._raw)
-        found = found.select("*", *self._kinds).select("*", *self._ids)
+        found = found.select("*", *self._said).select("*", *self._kinds).select("*", *self._ids)
         found = found.select(*_SENT_ALONG, "no_record", *self._values)
         return found.select("*", self._visitor).select("*", self._why)
 
@@ -131,6 +131,14 @@ class ForeignRecords:
         said = said.when(visitor.isNull(), why("no_visitor", NO_VISITOR_SAID))
         said = said.when(F.col("click_id").isNull(), why("malformed", no_text("click_id")))
         return said
+
+
+class _Value(NamedTuple):
+    """A value of a record: the variant, what it says as text, and what kind it is, see `_kind`."""
+
+    raw: Column
+    said: Column
+    kind: Column
 
 
 def _document(first: Column) -> Column:
@@ -195,20 +203,18 @@ def _name(name: str) -> str:
     return f".{name}"
 
 
-def _kind(raw: Column) -> Column:
+def _kind(raw: Column, text: Column) -> Column:
     """What a variant is: "" for nothing, "STRING", "BIGINT", "DOUBLE" …; a number that is none is nothing.
 
     To ask for it takes long: only for what may be no text.
     """
-    text = F.try_variant_get(raw, "$", "string")
     kind = F.when(text.rlike(_MAYBE_NOT_TEXT), F.schema_of_variant(raw)).otherwise("STRING")
     kind = F.when((text == "NaN") & (kind == "DOUBLE"), "").otherwise(kind)
     return F.when(raw.isNull(), "").otherwise(kind)
 
 
-def _text(raw: Column, kind: Column) -> Column:
+def _text(raw: Column, text: Column, kind: Column) -> Column:
     """A value as text of a length we keep, or null: as `intake` has it."""
-    text = F.try_variant_get(raw, "$", "string")
     number = F.try_variant_get(raw, "$", "double")
     whole = F.when((F.abs(number) < _EXACT) & (number == F.floor(number)), number.cast("bigint").cast("string"))
     plain = kind.isin("STRING", "BOOLEAN", "BIGINT") | kind.startswith("DECIMAL")

@@ -91,9 +91,9 @@ def _v6(text: Column) -> Column:
     return short
 
 
-def moment(raw: Column, kind: Column, mapping: Mapping) -> tuple[Column, Column]:
-    """The time that a value is, named event_time, and why it is none."""
-    text = F.btrim(F.try_variant_get(raw, "$", "string"), F.lit(BLANKS))
+def moment(raw: Column, said: Column, kind: Column, mapping: Mapping) -> tuple[Column, Column]:
+    """The time that a value is, named event_time, and why it is none. `said` is its text."""
+    text = F.btrim(said, F.lit(BLANKS))
     is_number = (kind == "BIGINT") | kind.startswith("DECIMAL") | (kind == "DOUBLE") & ~text.contains("Inf")
     is_number |= (kind == "STRING") & text.rlike(f"^(?:{NUMBER.pattern})\\z")
     is_date = (kind == "STRING") & text.rlike(rf"^(?:{DATED})\z")
