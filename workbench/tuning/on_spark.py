@@ -21,11 +21,11 @@ from tqdm.auto import tqdm
 
 from workbench.clicks import gaps, identity
 from workbench.clicks.foreign import AnyMapping
-from workbench.clicks.inputs import Source
 from workbench.clicks.labels import FRAUD_LABELS
 from workbench.clicks.mapping import Mapping
 from workbench.durations import MICROSECOND, duration
 from workbench.errors import ClickError
+from workbench.sources.inputs import Source
 from workbench.text import quote
 from workbench.tuning.outcome import Cost
 from workbench.tuning.spool import spooled

@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.clicks import identity
-from workbench.clicks.inputs import Source
 from workbench.clicks.intake import Chunk
 from workbench.clicks.labels import Labels, alike, label_text
 from workbench.clicks.mapping import Mapping
 from workbench.clicks.reading import Reading
 from workbench.errors import ClickError
 from workbench.machine.folders import state_dir
+from workbench.sources.inputs import Source
 
 __all__ = ["Spool", "spooled"]
 
