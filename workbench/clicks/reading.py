@@ -148,7 +148,7 @@ class Reading:
         named = None if log is None or log.name == "custom" else log.name
         self.mapping = self._given.but(**usual, log_format=self._given.log_format or named)
         intakes.append(Intake(self.mapping, one.name, visits=True))
-        return log_rows(text.lines(), log, self.mapping.paths)
+        return log_rows(text.lines(), log, self.mapping.paths, one.name)
 
     def _names_of_parts(self) -> Iterator[str]:
         """Yield the columns of all Parquet files that are read."""

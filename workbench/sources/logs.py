@@ -29,7 +29,10 @@ _NUL_OFF = "lines with NUL bytes before them, read without these"
 
 
 def log_rows(
-    lines: Iterable[str], format: LogFormat | str | None = None, columns: Collection[str] | None = None
+    lines: Iterable[str],
+    format: LogFormat | str | None = None,
+    columns: Collection[str] | None = None,
+    name: str = "the log",
 ) -> Iterator[Rows]:
     """Read the lines of a log.
 
@@ -41,6 +44,8 @@ def log_rows(
         A format, its name or a format string; None tells it from the first lines.
     columns
         The columns that are wanted; None is all of them, which takes longer.
+    name
+        What messages call the source.
 
     Yields
     ------
@@ -69,7 +74,7 @@ def log_rows(
     seen = sample(first[: CHUNK_ROWS // 10])
     chosen = find(format) if isinstance(format, str) else format or guess(seen)
     if chosen is None:
-        raise ClickError(_in_no_format(seen))
+        raise ClickError(_in_no_format(name, seen))
     if chosen.json is not None and seen and (unwrap(seen, wrap_of(seen) or "syslog")[0])[0].startswith("{"):
         chosen = find(chosen.json)
     wrap = _wrap(seen, chosen)
@@ -175,10 +180,10 @@ def _nearest(line: str, format: LogFormat) -> str:
     return f"; nearest is {close[0].name}, as far as its {close[1]}"
 
 
-def _in_no_format(seen: Sequence[str]) -> str:
+def _in_no_format(name: str, seen: Sequence[str]) -> str:
     fix = "name its format, or give the format string of the server's settings: --log-format"
     if not seen:
-        return f"the log holds no lines to tell its format from; {fix}"
+        return f"{name} holds no lines to tell its format from; {fix}"
     close = nearest(seen[0])
     hint = "" if close is None else f", nearest is {close[0].name}, as far as its {close[1]}"
-    return f"the first lines are in no log format that has a name{hint}: got {quote(seen[0])}; {fix}"
+    return f"the first lines of {name} are in no log format that has a name{hint}: got {quote(seen[0])}; {fix}"

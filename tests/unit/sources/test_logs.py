@@ -287,7 +287,7 @@ def test_a_w3c_log_may_change_its_fields_and_keep_its_date_to_itself() -> None:
 
 def test_what_has_no_format_that_is_known_is_told_with_the_nearest() -> None:
     with pytest.raises(
-        ClickError, match=r"in no log format that has a name, nearest is combined, as far as its referer"
+        ClickError, match=r"of the log are in no log format that has a name, nearest is combined, as far as its referer"
     ):
         next(log_rows([line()[:-1]]))
     with pytest.raises(ClickError, match="no lines to tell its format from"):
