@@ -153,6 +153,8 @@ class Reading:
     def _names_of_parts(self) -> Iterator[str]:
         """Yield the columns of all Parquet files that are read."""
         for one in self._inputs:
+            if one.path is None or not one.path.is_file():  # what can be read once only is left for its turn
+                continue
             with one.open() as (unpacked, _):
                 if unpacked.head.startswith(b"PAR1"):
                     yield from parquet_names(unpacked.seekable(), one.name)
@@ -174,7 +176,7 @@ class Reading:
             return "log", log
         if is_json:
             return "jsonl", None
-        ends = reversed(PurePath(one.member or one.name).suffixes)
+        ends = reversed(PurePath(one.member.filename if one.member else one.name).suffixes)
         kind = next((_SUFFIXES[end.lower()] for end in ends if end.lower() in _SUFFIXES), None)
         if kind is None and not self._is_last_hope(one):
             return None, None

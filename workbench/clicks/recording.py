@@ -74,6 +74,6 @@ class Recording:
         kept, bad, out = len(self.clicks), len(self.rejected), sum(self.filtered.values())
         sessions = distinct.count(self.clicks["session_id"])
         who = f" of {sessions:,} sessions" if kept else ""
-        first, last = self.clicks["ts"].min(), self.clicks["ts"].max()
-        when = f" from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC" if kept else ""
+        ts = self.clicks["ts"].dt.tz_localize(None)  # of any year, which strftime does not write
+        when = f" from {ts.min().isoformat(' ', 'seconds')} to {ts.max().isoformat(' ', 'seconds')} UTC" if kept else ""
         return f"{self.lines:,} lines: {kept:,} clicks{who}{when}; {out:,} left out, {bad:,} rejected"

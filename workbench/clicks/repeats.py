@@ -40,20 +40,12 @@ def repeats(clicks: pd.DataFrame, closer_than: timedelta) -> npt.NDArray[np.bool
     """
     us = clicks["ts"].dt.as_unit("us").astype("int64").to_numpy()
     group = groups(clicks["session_id"], clicks["url"])
-    order = np.lexsort((us, group))
-    group, us, span = group[order], us[order], closer_than // MICROSECOND
-    # All groups on one line, where what lies further apart than the span is drawn one span apart.
-    line = np.zeros(len(us), np.int64)
-    line[1:] = np.cumsum(np.where(np.diff(group) != 0, span, np.minimum(np.diff(us), span)))
-    following = np.searchsorted(line, line + span)
-    kept = np.zeros(len(us), np.bool_)
-    last = np.flatnonzero(np.diff(group, prepend=-1))
-    while len(last):  # as often as the group that keeps most clicks keeps one
-        kept[last] = True
-        after = following[last]
-        inside = after < len(us)
-        after, of = after[inside], group[last[inside]]
-        last = after[group[after] == of]
+    span = closer_than // MICROSECOND
+    last: dict[int, int] = {}
     repeated = np.zeros(len(us), np.bool_)
-    repeated[order] = ~kept
+    for i, (of, at) in enumerate(zip(group.tolist(), us.tolist(), strict=True)):
+        if at - last.get(of, at - span) < span:
+            repeated[i] = True
+        else:
+            last[of] = at
     return repeated

@@ -51,11 +51,16 @@ def named_apart(inputs: Sequence[Input]) -> list[Input]:
     paths = [parts if times[name] > 1 else name for parts, name in zip(paths, bare, strict=True)]
     names = [parts[-1] for parts in paths]
     for depth in range(2, max(map(len, paths), default=0) + 1):
-        taken = Counter(names)
+        alike = Counter(names)
         names = [
-            "/".join(parts[-depth:]) if taken[name] > 1 else name for name, parts in zip(names, paths, strict=True)
+            "/".join(parts[-depth:]) if alike[name] > 1 else name for name, parts in zip(names, paths, strict=True)
         ]
-    return [replace(one, name=name) for one, name in zip(inputs, names, strict=True)]
+    apart = []
+    taken: Counter[str] = Counter()
+    for one, name in zip(inputs, names, strict=True):
+        taken[name] += 1  # members of an archive may have one name altogether
+        apart.append(replace(one, name=name if taken[name] == 1 else f"{name} ({taken[name]})"))
+    return apart
 
 
 def _beginning(one: Input, other: Input) -> Input | None:
@@ -77,7 +82,7 @@ def _file_name(one: Input) -> str:
 def _parts(one: Input) -> tuple[str, ...]:
     if one.path is None:
         return (one.name,)
-    inside = PurePath(one.member).parts if one.member else ()
+    inside = PurePath(one.member.filename).parts if one.member else ()
     return (*one.path.absolute().parts, *inside)
 
 

@@ -153,7 +153,7 @@ def _members(one: Input, notes: list[str]) -> Iterator[Input]:
     if len(wanted) < len(infos):
         notes.append(f"{one.name}: {len(infos) - len(wanted)} members that are empty or hidden are passed over")
     for info in sorted(wanted, key=lambda info: _natural(info.filename)):
-        yield replace(one, name=PurePath(info.filename).name, member=info.filename, size=info.compress_size)
+        yield replace(one, name=PurePath(info.filename).name, member=info, size=info.compress_size)
 
 
 def _is_zip(path: Path) -> bool:

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["NOT_A_TIME", "UNITS", "log_time", "log_times"]
+__all__ = ["NOT_A_TIME", "PER_SECOND", "log_time", "log_times"]
 
-UNITS: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 """How many of a unit make a second."""
 
 NOT_A_TIME: Final = "time is not like 02/Jan/2026:03:04:05 +0100, nor a time of another kind"
@@ -46,7 +46,7 @@ def log_times(texts: Iterable[str | None], unit: str | None = None) -> tuple[lis
 def log_time(text: str | None, unit: str | None = None) -> tuple[str | None, str]:
     """Read one time: RFC 3339, or that without an offset where it names none, and "" or what is wrong with it.
 
-    `unit` is what a number counts since 1970, one of `UNITS`.
+    `unit` is what a number counts since 1970, one of `PER_SECOND`.
 
     >>> log_time("1722377868.638059", "s"), log_time("02/Jan/2026:03:04:06")
     (('2024-07-30T22:17:48.638059Z', ''), ('2026-01-02T03:04:06', ''))
@@ -84,7 +84,7 @@ def _offset(zone: str | None) -> str | None:
 
 
 def _since_1970(whole: str, fraction: str, unit: str) -> tuple[str | None, str]:
-    each = UNITS[unit]
+    each = PER_SECOND[unit]
     seconds, rest = divmod(int(whole), each)
     micros = rest * 1_000_000 // each + int((fraction + "000000")[:6]) // each
     try:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+from zipfile import ZipInfo
 
 from workbench.errors import ClickError
 from workbench.sources.packing import Unpacked, unpacked
@@ -27,8 +28,8 @@ class Input:
         Where it is; None for stdin.
     size : int
         Bytes as they are stored; 0 where that is not known.
-    member : str
-        The member of a zip archive; "" for what is none.
+    member : ZipInfo or None
+        The member of a zip archive; None for what is none. Several of one archive may have one name.
     named : bool
         Whether the user named it, rather than a folder or a pattern that it is in.
     partition : dict
@@ -38,7 +39,7 @@ class Input:
     name: str
     path: Path | None
     size: int
-    member: str = ""
+    member: ZipInfo | None = None
     named: bool = True
     partition: dict[str, str | None] = field(default_factory=dict)
 

@@ -91,7 +91,7 @@ class Unpacked:
         return copy
 
 
-def unpacked(raw: IO[bytes], name: str, member: str = "") -> Unpacked:
+def unpacked(raw: IO[bytes], name: str, member: zipfile.ZipInfo | None = None) -> Unpacked:
     """Unpack what packs the bytes of a source: gzip, bzip2, xz or zstd, one in another too.
 
     Parameters
@@ -114,7 +114,7 @@ def unpacked(raw: IO[bytes], name: str, member: str = "") -> Unpacked:
         It is of a kind that is not read, or nothing of it can be unpacked.
     """
     found = Unpacked(raw, b"")
-    if member:
+    if member is not None:
         warnings = found.warnings
         found = _with_head(_zipped(raw, member, name, warnings))
         found.warnings = warnings
@@ -138,7 +138,7 @@ def unpacked(raw: IO[bytes], name: str, member: str = "") -> Unpacked:
     return found
 
 
-def _zipped(raw: IO[bytes], member: str, name: str, warnings: list[str]) -> Iterator[bytes]:
+def _zipped(raw: IO[bytes], member: zipfile.ZipInfo, name: str, warnings: list[str]) -> Iterator[bytes]:
     size = 0
     try:
         with zipfile.ZipFile(raw) as archive, archive.open(member) as data:

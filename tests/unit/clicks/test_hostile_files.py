@@ -34,33 +34,41 @@ MAPPINGS: list[dict[str, Any]] = [
     {"format": "jsonl", "url": "request.uri", "session_id": "request.client_ip"},
     {"log_format": "combined", "assets": True, "exclude": ["203.0.113.0/24"], "merge_repeats": "2s"},
     {"time_format": "%Y", "tz": "UTC", "carry": {"x": "id"}},
+    {"merge_repeats": "0s", "tz": "UTC"},
+    {"merge_repeats": "1d", "time_unit": "days", "tz": "UTC"},
 ]
 
 
-@given(st.sampled_from(CORPUS), st.lists(EDIT, max_size=6), st.integers(1, 3), st.sampled_from(MAPPINGS))
+FILE = st.tuples(st.sampled_from(CORPUS), st.lists(EDIT, max_size=6), st.integers(1, 3))
+
+
+@given(st.lists(FILE, min_size=1, max_size=2), st.sampled_from(MAPPINGS))
 @settings(
     max_examples=int(os.environ.get("WORKBENCH_FUZZ", "300")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_a_damaged_file_is_read_or_refused_and_every_line_is_accounted_for(
-    tmp_path: Path, whole: Path, edits: list[tuple[int, int, bytes]], times: int, mapping: dict[str, Any]
+def test_damaged_files_are_read_or_refused_and_every_line_is_accounted_for(
+    tmp_path: Path, files: list[tuple[Path, list[tuple[int, int, bytes]], int]], mapping: dict[str, Any]
 ) -> None:
-    data = whole.read_bytes() * times
-    for place, length, piece in edits:
-        place %= len(data) + 1
-        data = data[:place] + piece + data[place + length :]
-    path = tmp_path / whole.name
-    path.write_bytes(data)
+    paths = []
+    for number, (whole, edits, times) in enumerate(files):
+        data = whole.read_bytes() * times
+        for place, length, piece in edits:
+            place %= len(data) + 1
+            data = data[:place] + piece + data[place + length :]
+        paths.append(tmp_path / str(number) / whole.name)
+        paths[-1].parent.mkdir(exist_ok=True)
+        paths[-1].write_bytes(data)
     try:
-        found = read(path, mapping)
+        found = read(paths, mapping)
     except ClickError:
         return
     assert found.lines == len(found.clicks) + len(found.rejected) + sum(found.filtered.values())
     assert found.rejected["reason"].map(bool).all()
     assert len(list(records(check(found.clicks)))) == len(found.clicks)
     assert str(found)
-    assert list(found.told()) is not None
+    assert all(isinstance(line, str) and line for line in found.told())
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 10, 500, 5_000])

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
+import threading
+import warnings
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from raw_rows import FIELD
@@ -95,3 +101,41 @@ def test_parquet_may_be_packed_once_more(tmp_path: Path) -> None:
     part(tmp_path / "a.parquet", session_id=["s1", "s2"])
     (tmp_path / "a.parquet.gz").write_bytes(gzip.compress((tmp_path / "a.parquet").read_bytes()))
     assert whole(read(tmp_path / "a.parquet.gz")).clicks["session_id"].tolist() == ["s1", "s2"]
+
+
+def test_stdin_beside_a_folder_of_parquet_is_read_from_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part(tmp_path / "table" / "part-0.parquet", session_id=["s1", "s2"])
+    lines = "".join(f"s3,/c,2026-01-02T03:04:{i % 60:02}Z\n" for i in range(5000))
+    there, fed = os.pipe()
+    feeding = threading.Thread(target=_fed, args=(fed, f"session_id,url,ts\n{lines}".encode()))
+    feeding.start()
+    with os.fdopen(there, "rb", closefd=True) as pipe:
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=pipe))
+        recording = whole(read([tmp_path / "table", "-"], {"format": "csv"}))
+    feeding.join()
+    assert recording.clicks["session_id"].value_counts().to_dict() == {"s3": 5000, "s1": 1, "s2": 1}
+
+
+def _fed(to: int, data: bytes) -> None:
+    with os.fdopen(to, "wb") as pipe:
+        pipe.write(data)
+
+
+def test_members_of_one_name_are_all_read(tmp_path: Path) -> None:
+    with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        warnings.simplefilter("ignore")
+        for session in ("s1", "s2"):
+            archive.writestr("a.csv", f"session_id,url,ts\n{session},/,2026-01-02T03:04:01Z\n")
+    recording = whole(read(tmp_path / "x.zip"))
+    assert sorted(recording.clicks["session_id"]) == ["s1", "s2"]
+    assert recording.clicks["click_id"].is_unique
+
+
+def test_a_recording_with_times_of_any_year_has_a_text(tmp_path: Path) -> None:
+    last = np.array([2**63 - 1, 1_767_323_041_000_000]).view("datetime64[us]")
+    pd.DataFrame({"session_id": ["a", "b"], "url": ["/", "/"], "ts": pd.Series(last).dt.tz_localize("UTC")}).to_parquet(
+        tmp_path / "x.parquet"
+    )
+    assert str(whole(read(tmp_path / "x.parquet"))).startswith("2 lines: ")

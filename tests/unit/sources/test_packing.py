@@ -127,11 +127,12 @@ def test_a_damaged_member_of_a_zip_archive_gives_what_it_holds() -> None:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.log", LOG)
         archive.writestr("x.log.gz", gzip.compress(LOG))
-    for member in ("x.log", "x.log.gz"):
-        assert unpacked(io.BytesIO(out.getvalue()), member, member).data.read() == LOG
+        members = archive.infolist()
+    for member in members:
+        assert unpacked(io.BytesIO(out.getvalue()), member.filename, member).data.read() == LOG
     broken = bytearray(out.getvalue())
     broken[20_000:20_100] = b"\xff" * 100
-    found = unpacked(io.BytesIO(bytes(broken)), "x.log", "x.log")
+    found = unpacked(io.BytesIO(bytes(broken)), "x.log", members[0])
     data = found.data.read()
     assert 0 < len(data) < len(LOG)
     assert "what comes after is missing" in found.warnings[0]
