@@ -27,7 +27,7 @@ USUAL: Final[MappingOf[str, tuple[str, ...]]] = {
         "ts", "timestamp", "@timestamp", "event_timestamp", "event_time", "click_time", "click_timestamp", "click_ts",
         "attributed_touch_time", "datetime", "date_time", "time_stamp", "occurred_at", "created_at", "time", "date",
     ),
-    "click_id": ("click_id", "event_id", "message_id", "insert_id", "uuid"),
+    "click_id": ("click_id",),  # a wrong one would make several clicks one; without it each is its line
     "ip": ("ip", "ip_address", "client_ip", "remote_addr", "remote_ip", "context.ip", "device_ip", "user_ip", "c_ip"),
     "user_agent": ("user_agent", "useragent", "http_user_agent", "context.userAgent", "ua", "cs_user_agent", "agent"),
     "label": ("label", "is_fraud", "fraud", "is_bot", "is_fraudulent", "fraudulent"),
@@ -82,7 +82,7 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
             continue
         for one in usual:
             found = one if one in names else there.get(_plain(one))
-            if found is not None and (found == name or found not in taken):
+            if found is not None and (name in _MAY_BE_SHARED or found == name or found not in taken):
                 guesses[name] = found
                 taken.add(found)
                 break
@@ -161,9 +161,16 @@ def _what_is_missing(
     ]
     shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
-    option = ",".join(pairs)
-    option = f'"{option}"' if re.search(r"[^\w.,=+@-]", option) else option
-    return f"{source} has {' and '.join(said)}; it has {shown or 'no columns'}. Fix: --map {option}"
+    carried = {name: path for name, path in mapping.carry.items() if path in wrong}
+    options = [("--map", ",".join(pairs))] if missing or set(wrong) - set(carried.values()) else []
+    options += [("--carry", f"{name}={_likely(name, [path], names)}") for name, path in carried.items()]
+    option = " ".join(f"{way} {_quoted(value)}" for way, value in options)
+    return f"{source} has {' and '.join(said)}; it has {shown or 'no columns'}. Fix: {option}"
+
+
+def _quoted(value: str) -> str:
+    """A value as a shell takes it."""
+    return f'"{value}"' if re.search(r"[^\w.,=+@-]", value) else value
 
 
 def _likely(name: str, given: Sequence[str], names: Sequence[str]) -> str:
@@ -194,4 +201,12 @@ _STAND_INS: Final[MappingOf[str, tuple[str, ...]]] = {
     "ts": ("hour", "day", "received_at", "sent_at", "server_time", "log_time"),
 }  # fmt: skip
 """Columns that often say what was clicked, or when, under another name: to be suggested, never taken."""
-_ADDRESSES: Final = frozenset(_plain(name.split(".")[-1]) for name in USUAL["ip"])
+_MAY_BE_SHARED: Final = ("ip", "user_agent")
+"""Fields that a column may hold which names the visitor as well."""
+_ADDRESSES: Final = frozenset(
+    _plain(name.split(".")[-1])
+    for name in (
+        *USUAL["ip"], "x_forwarded_for", "xff", "forwarded_for", "forwarded", "x_real_ip", "real_ip", "source_ip",
+        "src_ip", "remote_host", "host_ip", "visitor_ip", "ip_addr", "ipaddr", "ipv4", "ipv6", "peer", "client",
+    )
+)  # fmt: skip

@@ -18,6 +18,7 @@ from workbench.text import quote
 __all__ = ["DAY_ZERO_US", "EARLIEST_S", "LEAST_US", "MOST_US", "NUMBER", "SPARE_S", "UNITS", "Epochs", "digits"]
 
 EARLIEST_S: Final = 631_152_000  # 1990-01-01
+_EARLIEST_NS: Final = 946_684_800_000_000_000  # 2000-01-01: .NET's ticks of today would be nanoseconds of 1990
 SPARE_S: Final = 2 * 86_400
 """How far after now a number may lie and still be a time."""
 
@@ -61,7 +62,8 @@ class Epochs:
             return self._micros(whole, part, np.ones(len(whole), np.bool_))
         kinds = np.full(len(size), "", dtype=object)
         for unit, each in _SINCE_1970:
-            kinds[(size >= EARLIEST_S * each) & (size <= self._latest_s * each)] = unit
+            earliest = _EARLIEST_NS / 1e9 if unit == "ns" else EARLIEST_S
+            kinds[(size >= earliest * each) & (size <= self._latest_s * each)] = unit
         there = sorted({str(kind) for kind in kinds if kind} | ({self.unit} if self.unit else set()))
         wrong = kinds == ""
         if len(there) > 1:

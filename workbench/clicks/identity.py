@@ -17,12 +17,13 @@ __all__ = ["NO_VISITOR", "is_visitor", "private", "warnings", "warnings_of"]
 NO_VISITOR: Final = frozenset({
     "", "-", "--", "?", "(not set)", "(none)", "(not provided)", "(null)", "<null>", "null", "none", "nil", "nan", "na",
     "n/a", "#n/a", "undefined", "undef", "unknown", "unset", "not set", "missing", "empty", "false", "true", "\\n",
-    "[object object]", "00000000-0000-0000-0000-000000000000", "anonymous",
+    "[object object]", "00000000-0000-0000-0000-000000000000", "anonymous", "anon", "guest", "visitor", "other",
+    "(other)", "default", "redacted", "[redacted]", "***", "optout", "-1", "undefined.undefined", "#ref!", "#name?",
 })  # fmt: skip
 """Texts, in small letters, that stand where no id was known. So do texts of nothing but zeros."""
 
 _ENOUGH: Final = 20
-_MOST: Final = 0.8
+_MOST: Final = 0.5
 _NEARLY_EACH: Final = 0.95
 
 

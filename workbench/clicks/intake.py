@@ -6,6 +6,7 @@ the records of a topic, in `detector.foreign`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -96,15 +97,13 @@ class Intake:
         self._take_url(sorting)
         sorting.columns["user_agent"] = self._agents(sorting.cells)
         sorting.columns["ip"] = self._addresses(sorting.cells)
-        if self._excluded is not None:
-            found = sorting.columns
-            sorting.put_aside(self._excluded(found["ip"], found["url"], found["user_agent"]), _EXCLUDED)
         self._take_ts(sorting)
         self._take_visitor(sorting)
         self._take_id(sorting, rows)
         sorting.columns["label"] = _texts(_cells(sorting.cells, self._mapping.label))
         for name, path in self._mapping.carry.items():
-            sorting.columns[name] = _cells(sorting.cells, path).astype(object)
+            values = _cells(sorting.cells, path).astype(object)
+            sorting.columns[name] = pd.Series([_plain_value(value) for value in values], dtype=object)
         return sorting.chunk(rows, self._mapping.crawlers == "aside")
 
     def _no_page(self, cells: pd.DataFrame) -> Bools:
@@ -119,15 +118,20 @@ class Intake:
 
     def _take_url(self, sorting: _Sorting) -> None:
         url = _texts(_cells(sorting.cells, self._mapping.url))
-        url, changed = urls.dropped(url, self._drop, self._mapping.url_keep)
         sorting.columns["url"] = url
         sorting.reject(url.isna().to_numpy(), no_text("url"))
-        if changed.any():
-            self.told["URLs without parameters that are new with each click"] += int(changed.sum())
+        if self._excluded is not None:  # before anything of the URL is left out
+            found = self._excluded(self._hosts(sorting.cells), sorting.columns["url"], self._agents(sorting.cells))
+            sorting.put_aside(found, _EXCLUDED)
+        url = sorting.columns["url"]
         if self._mapping.url_from is not None:
-            ad = urls.taken(sorting.columns["url"], self._mapping.url_from)
+            ad = urls.taken(url, self._mapping.url_from)
             sorting.columns["url"] = ad
             sorting.put_aside(ad.isna().to_numpy(), no_ad(self._mapping.url_from))
+            return
+        sorting.columns["url"], changed = urls.dropped(url, self._drop, self._mapping.url_keep)
+        if changed.any():
+            self.told["URLs without parameters that are new with each click"] += int(changed.sum())
 
     def _take_ts(self, sorting: _Sorting) -> None:
         ts, reason = self._times(_cells(sorting.cells, self._mapping.ts))
@@ -169,11 +173,13 @@ class Intake:
         return agents.where(agents != "-", None)
 
     def _addresses(self, cells: pd.DataFrame) -> pd.Series[Any]:
-        texts = _texts(_cells(cells, self._mapping.ip))
-        found = hosts(texts, self._mapping.client)
+        texts, found = _texts(_cells(cells, self._mapping.ip)), self._hosts(cells)
         if not self._visits and (lost := int((found.isna() & texts.notna() & (texts != "-")).sum())):
             self.told[f"values of {self._mapping.ip} that are no address, left out of ip"] += lost
         return found
+
+    def _hosts(self, cells: pd.DataFrame) -> pd.Series[Any]:
+        return hosts(_texts(_cells(cells, self._mapping.ip)), self._mapping.client)
 
 
 class _Sorting:
@@ -235,10 +241,12 @@ class _Sorting:
 def visitor(parts: Sequence[str | None]) -> str | None:
     """Name the visitor that several values are together, so that no two are alike. None where there is no visitor.
 
-    >>> visitor(["87540", "1", None]), visitor(["a/b", "c"]), visitor(["(not set)", None])
+    The first value is what must be there: without an address, all who have the same device would be one.
+
+    >>> visitor(["87540", "1", None]), visitor(["a/b", "c"]), visitor(["(not set)", "1"])
     ('87540/1/', 'a%2Fb/c', None)
     """
-    if not any(part is not None and is_visitor(part) for part in parts):
+    if parts[0] is None or not is_visitor(parts[0]):
         return None
     if len(parts) == 1:
         return parts[0]
@@ -251,6 +259,11 @@ def _cells(cells: pd.DataFrame, path: str | None) -> pd.Series[Any]:
         return cells[path]
     value = path[len(CONSTANT) :] if path is not None and path.startswith(CONSTANT) else None
     return pd.Series([value] * len(cells), dtype=object)
+
+
+def _plain_value(value: object) -> object:
+    """A value to carry along: an object or a list as JSON."""
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else value
 
 
 def _texts(values: pd.Series[Any]) -> pd.Series[Any]:

@@ -32,7 +32,11 @@ FIELD_NAMES: Final = ("session_id", "url", "ts", "click_id", "ip", "user_agent",
 CONSTANT: Final = "="
 """What a text in the place of a path begins with, that is the value itself."""
 
-_OF_VERDICTS: Final = ("fraud", "clicks_in_window", "crawler")
+_RESERVED: Final = (
+    *("fraud", "clicks_in_window", "crawler", "line", "file", "partition", "offset", "reason"),
+    *("rule_id", "window_ms", "threshold", "revised", "fraudClick"),
+)
+_TEXTS: Final = ("log_format", "tz", "time_format", "url_from")
 _LISTS: Final = ("session_id", "url_drop", "url_keep", "exclude")
 
 
@@ -128,7 +132,7 @@ class Mapping:
     def __post_init__(self) -> None:
         for name in _LISTS:
             given = getattr(self, name)
-            values = (given,) if isinstance(given, str) else tuple(given)
+            values = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
             if not all(isinstance(value, str) and value for value in values):
                 raise ClickError(f"{name} is {quote(given)}: it takes texts that are not empty")
             object.__setattr__(self, name, values)
@@ -140,10 +144,16 @@ class Mapping:
         for name in self.carry:
             if name in FIELD_NAMES:
                 raise ClickError(f"carry names {name!r}, which is a field of a click; give {name}={self.carry[name]!r}")
-            if name in _OF_VERDICTS:
+            if name in _RESERVED or not name:
                 fix = f"call it otherwise, as my_{name}={self.carry[name]!r}"
-                raise ClickError(f"carry names {name!r}, which verdicts have already; {fix}")
+                raise ClickError(f"carry names {name!r}, which the workbench uses for something else; {fix}")
         object.__setattr__(self, "carry", dict(self.carry))
+        for name in _TEXTS:
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value):
+                raise ClickError(f"{name} is {quote(value)}: it takes a text that is not empty")
+        if not isinstance(self.assets, bool):
+            raise ClickError(f"assets is {quote(self.assets)}: it takes true or false")
         _one_of("format", self.format, (None, *get_args(Format)))
         _one_of("time_unit", self.time_unit, (None, *get_args(TimeUnit)))
         _one_of("crawlers", self.crawlers, get_args(Crawlers))
@@ -194,7 +204,7 @@ class Mapping:
                 raise ClickError(f"cannot read the mapping: {given}: {problem}; check the path") from error
             values = _toml(given)
         elif isinstance(given, str):
-            values = _toml(given) if "\n" in given else _pairs(given)
+            values = _toml(given) if "\n" in given or " = " in given else _pairs(given)
         elif isinstance(given, MappingOf):
             values = dict(given)
         else:
@@ -318,5 +328,7 @@ def _pairs(text: str) -> dict[str, Any]:
         name, _, path = (part.strip() for part in pair.partition("="))
         if not (name and path):
             raise ClickError(f"columns are named FIELD=COLUMN, as session_id=visitor: got {quote(pair)}")
-        values[name] = path.split("+") if name == "session_id" and not path.startswith(CONSTANT) else path
+        truth = {"true": True, "false": False}.get(path) if name == "assets" else None
+        several = name == "session_id" and not path.startswith(CONSTANT)
+        values[name] = path.split("+") if several else path if truth is None else truth
     return values

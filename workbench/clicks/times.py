@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workbench.clicks.epochs import NUMBER, Epochs, digits
+from workbench.clicks.epochs import EARLIEST_S, NUMBER, SPARE_S, Epochs, digits
 from workbench.clicks.mapping import Mapping
 from workbench.errors import ClickError
 from workbench.text import quote
 
-__all__ = ["BLANKS", "DATED", "NO_TIME", "NO_TIME_AT_ALL", "NO_UNIT", "NO_ZONE", "Times", "left_out"]
+__all__ = ["BLANKS", "DATED", "NOT_PLAUSIBLE", "NO_TIME", "NO_TIME_AT_ALL", "NO_UNIT", "NO_ZONE", "Times", "left_out"]
 
 DATED: Final = (
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)(?:[.,]([0-9]{1,9}))?"
@@ -33,6 +33,7 @@ BLANKS: Final = " \t\n\r\f\v"
 """What may stand before and after a time."""
 
 NO_TIME, NO_TIME_AT_ALL, NO_ZONE = "ts is no time", "ts is empty", "ts has no zone; name it with --tz"
+NOT_PLAUSIBLE: Final = "ts is not between 1990 and now"
 NO_UNIT: Final = "ts is a number; say what it counts with --time-unit"
 
 _STRICT = re.compile(
@@ -40,6 +41,13 @@ _STRICT = re.compile(
     r"(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])"
 )
 _DATED = re.compile(DATED)
+_NUMBERED = re.compile(
+    r"([0-9]{1,2})([./-])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})"
+    r"(?:(,? |T)([0-9]{1,2}:[0-9]{2})(:[0-9]{2})?([.,][0-9]{1,6})?(?: ?([AaPp][Mm]))?)?"
+)
+_DATE_DIGITS = 4  # that a text has at least which may be a date
+_FIRST, _LAST = np.datetime64("0001-01-02", "us"), np.datetime64("9999-12-30", "us")
+_EARLIEST, _SPARE = np.datetime64(EARLIEST_S, "s"), np.timedelta64(SPARE_S, "s")
 
 Moments = npt.NDArray[np.datetime64]
 """datetime64[us] in UTC, NaT where there is none."""
@@ -64,7 +72,7 @@ class Times:
         self._epochs = Epochs(mapping.time_unit, column, source)
         self._days, self._format = mapping.time_unit == "days", mapping.time_format
         self._tz = None if mapping.tz is None else zoneinfo.ZoneInfo(mapping.tz)
-        self._alone, self._some_zoned = alone, alone
+        self._alone, self._some_zoned, self._some_read = alone, alone, False
         self._column, self._source = column, source
 
     @property
@@ -84,14 +92,38 @@ class Times:
         if isinstance(values.dtype, pd.DatetimeTZDtype):
             found = _utc(values)
         elif values.dtype.kind == "M":
-            found = self._zone(values.to_numpy(dtype="datetime64[us]"), np.arange(len(values)), reason)
+            found = self._zone(_micros(values.to_numpy()), np.arange(len(values)), reason)
         elif self._format is not None:
             found = self._of_format(values, reason)
         else:
             found = self._of_any(values.astype(object).to_numpy(), reason)
+        if not self._alone:
+            found = self._plausible(found, reason)
         reason[np.isnat(found) & (reason == "")] = NO_TIME
         reason[values.isna().to_numpy()] = NO_TIME_AT_ALL
+        self._some_read |= bool((reason == "").any())
+        if not self._some_read and not self._alone:
+            self._refuse_unread(values, reason)
         return pd.Series(found).dt.tz_localize("UTC"), reason
+
+    @staticmethod
+    def _plausible(found: Moments, reason: Objects) -> Moments:
+        """Times that can be those of clicks: others stand where nothing is known, or where units are mixed."""
+        with np.errstate(invalid="ignore"):
+            odd = ~np.isnat(found) & ((found < _EARLIEST) | (found > np.datetime64("now") + _SPARE))
+        reason[odd & (reason == "")] = NOT_PLAUSIBLE
+        return np.where(odd, np.datetime64("NaT"), found)
+
+    def _refuse_unread(self, values: pd.Series[Any], reason: Objects) -> None:
+        """Raise ClickError when the column has texts, and none could be read: how they are written is to be said."""
+        texts = [text for text in values[reason == NO_TIME] if isinstance(text, str)]
+        dates = [text for text in texts if sum(map(str.isdigit, text)) >= _DATE_DIGITS]
+        if not dates or self._format is not None:
+            return
+        form = _format_like(dates[0])
+        fix = f'say how: --time-format "{form}" --tz UTC' if form else "name another column: --map ts=…"
+        what = f"{self._source} has no times in {self._column} that can be read"
+        raise ClickError(f"{what}: the first is {quote(dates[0])}; {fix}")
 
     def _of_any(self, values: Objects, reason: Objects) -> Moments:
         strict, dates, numbers = _kinds(values)
@@ -138,6 +170,8 @@ class Times:
             reason[places[there]] = NO_ZONE
             return np.full(len(local), "NaT", dtype="datetime64[us]")
         self._some_zoned = True
+        local = np.where((local < _FIRST) | (local > _LAST), np.datetime64("NaT"), local)  # where no zone leads out of
+        there = ~np.isnat(local)
         clock = pd.Series(local).dt
         first, second = (
             _utc(clock.tz_localize(self._tz, ambiguous=np.full(len(local), summer), nonexistent="NaT"))
@@ -154,16 +188,16 @@ class Times:
         texts = pd.Series([None if pd.isna(value) else digits(value) for value in values], dtype=object)
         try:
             found = pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form)
-        except ValueError as error:
+        except (ValueError, re.error) as error:
             raise ClickError(f"--time-format {form!r} is none: {error}; write it as %d/%m/%Y %H:%M:%S") from None
         there = texts.notna().to_numpy()
-        if there.any() and found.isna().all() and not self._alone:
+        if there.any() and found.isna().all() and not self._alone and not self._some_read:
             first = quote(texts[there].iloc[0])
             raise ClickError(f"{self._source}: no time in {self._column} is like {form}: the first is {first}")
         reason[found.isna().to_numpy() & there] = f"ts is not like {form}"
         if isinstance(found.dtype, pd.DatetimeTZDtype):
             return _utc(found)
-        return self._zone(found.to_numpy(dtype="datetime64[us]"), np.arange(len(found)), reason)
+        return self._zone(_micros(found.to_numpy()), np.arange(len(found)), reason)
 
 
 def left_out(tz: str) -> str:
@@ -196,8 +230,33 @@ def _parsed(texts: Objects, which: npt.NDArray[np.bool_] | None = None) -> Momen
 
 
 def _utc(times: pd.Series[Any]) -> Moments:
-    moments: Moments = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
-    return moments
+    return _micros(times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+
+
+def _micros(moments: npt.NDArray[Any]) -> Moments:
+    """Moments in microseconds; those of years that a date cannot have are none."""
+    years = moments.astype("datetime64[Y]").astype(np.int64) + 1970
+    known = np.where(np.isnat(moments) | (years < 1) | (years > 9999), np.datetime64("NaT"), moments)
+    return known.astype("datetime64[us]")
+
+
+def _format_like(text: str) -> str | None:
+    """How a text may be written that begins with a date of numbers, in the signs of strptime; None where it does not.
+
+    >>> _format_like("31.12.2026 23:59"), _format_like("12/31/26 11:59:01 PM"), _format_like("yesterday 7")
+    ('%d.%m.%Y %H:%M', '%m/%d/%y %I:%M:%S %p', None)
+    """
+    match = _NUMBERED.fullmatch(text.strip(BLANKS))
+    if match is None:
+        return None
+    first, sign, second, year, between, clock, seconds, fraction, half = match.groups()
+    month_first = int(second) > 12 or (sign == "/" and int(first) <= 12 and half is not None)
+    form = f"%m{sign}%d{sign}" if month_first else f"%d{sign}%m{sign}"
+    form += "%Y" if len(year) == 4 else "%y"
+    if clock is None:
+        return form
+    form += f"{between}{'%I' if half else '%H'}:%M{':%S' if seconds else ''}{f'{fraction[0]}%f' if fraction else ''}"
+    return f"{form} %p" if half else form
 
 
 def _rfc_3339(year: str, month: str, day: str, clock: str, fraction: str | None, offset: str | None) -> str:

@@ -68,7 +68,7 @@ def dropped(
     for i in np.flatnonzero(_has_query(values)).tolist():
         new, count = pattern.subn("", values[i])
         if count:
-            values[i], changed[i] = _TRAILING.sub("", new), True
+            values[i], changed[i] = _TRAILING.sub("", new) or "/", True
     return pd.Series(values, index=urls.index, dtype=object), changed
 
 

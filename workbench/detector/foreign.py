@@ -224,14 +224,15 @@ def _text(raw: Column, text: Column, kind: Column) -> Column:
 
 def _url(url: Column, mapping: Mapping) -> Column:
     """As `urls.dropped` and `urls.taken` have it."""
+    if mapping.url_from is not None:
+        value = F.regexp_extract(url, urls.ad_pattern(mapping.url_from, end=r"\z"), 1)
+        return F.when(value != "", F.concat(F.lit(f"{mapping.url_from}="), value))
     names = urls.parameters_of_ad(mapping.url_drop, mapping.url_keep)
     if names:
         pattern = urls.parameter_pattern(names, mapping.url_keep, end=r"\z")
         less = F.regexp_replace(F.regexp_replace(url, pattern, ""), r"[?&](?=#|\z)", "")
+        less = F.when(less == "", "/").otherwise(less)
         url = F.when(url.contains("?"), F.when(url.rlike(pattern), less).otherwise(url)).otherwise(url)
-    if mapping.url_from is not None:
-        value = F.regexp_extract(url, urls.ad_pattern(mapping.url_from, end=r"\z"), 1)
-        url = F.when(value != "", F.concat(F.lit(f"{mapping.url_from}="), value))
     return url
 
 
@@ -248,4 +249,4 @@ def _visitor(parts: int) -> Column:
     given = F.get("parts", F.lit(0))
     if parts > 1:
         given = F.array_join(F.transform("parts", escaped), "/")
-    return F.when(F.exists("parts", names_one), given)
+    return F.when(names_one(F.get("parts", F.lit(0))), given)

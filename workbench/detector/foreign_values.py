@@ -30,7 +30,7 @@ INSIDE: Final = (
     r"^(?:(?:0|10|127)\.|100\.(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.|169\.254\.|172\.(?:1[6-9]|2[0-9]|3[01])\."
     r"|192\.168\.|2(?:2[4-9]|[3-5][0-9])\.|::1?\z|f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:|ff[0-9a-f]{2}:)"
 )
-"""Addresses in their normal form that are in one of the networks of `clicks.hosts.NOT_PUBLIC`."""
+"""Addresses in their normal form that are in one of the networks of `sources.hosts.NOT_PUBLIC`."""
 
 _FARTHEST: Final = 9.2e18
 _EARLIEST, _LATEST = -9_214_560_000_000_000, 9_214_646_400_000_000  # the years that pandas reads: 1678 to 2261

@@ -77,6 +77,7 @@ def hosts(raw: pd.Series[Any], client: Client = "public") -> pd.Series[Any]:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> hosts(pd.Series(["203.0.113.9:61261, 10.0.0.1", "[2001:DB8::0:1]:443", "-"])).to_list()
     ['203.0.113.9', '2001:db8::1', None]
     >>> hosts(pd.Series(["203.0.113.9, 198.51.100.7"]), client=1).to_list()

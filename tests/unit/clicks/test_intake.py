@@ -135,3 +135,36 @@ def test_any_cells_are_accounted_for(cells: list[tuple[Any, ...]], visits: bool)
             take(mapping, session_id=who, url=url, ts=ts, ip=ip)
     except ClickError:
         pytest.fail("nothing here is wrong with a whole column")
+
+
+def test_a_visitor_of_several_values_needs_the_first() -> None:
+    chunk = take(Mapping(session_id=["ip", "device"]), ip=["", None, "203.0.113.9"], device=["1", "1", ""])
+    assert chunk.clicks["session_id"].tolist() == ["203.0.113.9/"]
+    assert chunk.filtered == {NO_VISITOR_SAID: 2}
+
+
+def test_the_ad_and_what_is_excluded_are_looked_for_in_the_whole_url() -> None:
+    urls = ["/x?utm_campaign=7&gclid=a", "/y?gclid=b"]
+    assert take(Mapping(url_from="utm_campaign"), url=urls).clicks["url"].tolist() == ["utm_campaign=7"]
+    assert take(Mapping(exclude=["url:gclid=b"]), url=urls).clicks["url"].tolist() == ["/x"]
+
+
+def test_a_url_of_nothing_but_what_is_dropped_is_still_one() -> None:
+    assert take(url=["?gclid=x"]).clicks["url"].tolist() == ["/"]
+
+
+def test_a_column_may_be_the_visitor_and_the_address_or_the_agent() -> None:
+    mapping = Mapping(session_id=["client_ip", "useragent"], exclude=["203.0.113.0/24"])
+    chunk = take(mapping, client_ip=["203.0.113.9", "192.0.2.1", "192.0.2.2"], useragent=["a", "Googlebot/2.1", "b"])
+    assert chunk.clicks["session_id"].tolist() == ["192.0.2.2/b"]
+    assert chunk.filtered == {"excluded": 1, CRAWLERS: 1}
+
+
+def test_lists_of_proxies_are_addresses_in_any_usual_column() -> None:
+    chunk = take(Mapping(session_id="x_forwarded_for"), x_forwarded_for=["203.0.113.9:1, 10.0.0.1", "203.0.113.9"])
+    assert chunk.clicks["session_id"].tolist() == ["203.0.113.9"] * 2
+
+
+def test_objects_are_carried_along_as_json() -> None:
+    chunk = take(Mapping(carry={"more": "campaign"}), campaign=["a", {"id": 1}])
+    assert chunk.clicks["more"].tolist() == ["a", '{"id": 1}']

@@ -74,6 +74,11 @@ def test_dates_as_other_systems_write_them(text: str, utc: str) -> None:
         ([2014102100], "--time-format %Y%m%d%H"),
         ([45_123.5], "--time-unit days"),
         ([5, 6], "--time-unit s"),
+        ([639_087_408_000_000_000], "between 1990 and now"),  # ticks of .NET
+        (["03/10/2026 12:00:00"], "%d/%m/%Y %H:%M:%S"),
+        (["10.03.2026 12:00"], r"%d\.%m\.%Y %H:%M"),
+        (["03/13/2026 01:02 PM"], "%m/%d/%Y %I:%M %p"),
+        (["20260310T120000Z"], "can be read"),
         ([1_767_323_040, 1_767_323_040_000], "mixes times in ms and s"),
         (["2017-11-07 09:30:31"], "--tz"),
         ([pd.Timestamp("2026-01-02")], "--tz"),
@@ -86,8 +91,9 @@ def test_a_column_that_cannot_be_told_is_refused_with_the_option(values: list[An
 
 
 def test_told_units_and_formats_are_believed() -> None:
-    assert read([5], time_unit="s")[0] == [pd.Timestamp("1970-01-01T00:00:05Z")]
-    assert read([1_767_323_040, 1_767_323_040_000_000], time_unit="s")[1] == ["", "ts is no time in s"]
+    assert read([1_767_323_040, 5, 10**18], time_unit="s")[1] == [
+        "", "ts is not between 1990 and now", "ts is no time in s",
+    ]  # fmt: skip
     assert read(["20260102030401"], time_format="%Y%m%d%H%M%S", tz="UTC")[0] == [pd.Timestamp("2026-01-02T03:04:01Z")]
     assert read([14102100.0], time_format="%y%m%d%H", tz="UTC")[0] == [pd.Timestamp("2014-10-21T00:00Z")]
     assert read([45_000.5], time_unit="days", tz="UTC")[0] == [pd.Timestamp("2023-03-15T12:00Z")]
@@ -133,3 +139,26 @@ def test_any_values_give_times_or_reasons_and_no_other_error(values: list[Any]) 
         except ClickError:
             continue
         assert len(found) == len(reason) == len(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "mapping"),
+    [
+        (["12:30", "12:31"], object, {"time_format": "%H:%M", "tz": "UTC"}),
+        ([0, 5], "datetime64[us, UTC]", {}),
+        ([2**63 - 1], "datetime64[ms, UTC]", {}),
+        ([2**63 - 1], "datetime64[us]", {"tz": "Europe/Berlin"}),
+        ([2_958_465.9], object, {"time_unit": "days", "tz": "America/New_York"}),
+        ([pd.Timestamp("2999-01-01", tz="UTC").as_unit("s")], "datetime64[s, UTC]", {}),
+    ],
+)
+def test_years_that_cannot_be_are_no_times(values: list[Any], dtype: str, mapping: Any) -> None:
+    assert all(read(values, dtype, **mapping)[1])
+
+
+def test_a_format_may_be_wrong_and_a_later_chunk_may_hold_nothing_that_is_like_it() -> None:
+    with pytest.raises(ClickError, match="--time-format '%Y%Y' is none"):
+        read(["2026"], time_format="%Y%Y", tz="UTC")
+    times = Times(Mapping(time_format="%Y-%m-%d %H", tz="UTC"), "when", "a.csv")
+    times(pd.Series(["2026-01-02 03"]))
+    assert times(pd.Series(["garbage"]))[1].tolist() == ["ts is not like %Y-%m-%d %H"]
