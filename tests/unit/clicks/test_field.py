@@ -107,3 +107,18 @@ def test_several_files_are_one_recording() -> None:
     twice = read([parts / "access.log.1", str(parts / "access.log.[1]")])
     assert len(twice.clicks) == 4
     assert any("more than once" in note for note in twice.notes)
+
+
+@pytest.mark.parametrize("vhost", ["", "www.shop.example:443 "])
+@pytest.mark.parametrize("since", [300, 500, 990])
+def test_a_log_that_goes_on_behind_a_proxy_keeps_its_visitors_apart(tmp_path: Path, vhost: str, since: int) -> None:
+    start = '[02/Jan/2026:{}:{:02}:{:02} +0000] "GET /ad HTTP/1.1" 200 5 "-" "Firefox"'
+    lines = []
+    for i in range(1000):
+        line, visitor = start.format(f"{3 + i // 3600:02}", i // 60 % 60, i % 60), f"203.0.113.{i % 200}"
+        lines.append(f'10.0.0.5 - - {line} "{visitor}"' if i >= since else f"{visitor} - - {line}")
+    path = tmp_path / "access.log"
+    path.write_text("".join(f"{vhost}{line}\n" for line in lines))
+    found = read(path)
+    assert len(set(found.clicks["ip"])) == 200
+    assert not judge(found.clicks, Rule())["fraud"].any()
