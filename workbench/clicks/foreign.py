@@ -6,12 +6,9 @@ words, in `detector.foreign`, with the same outcome and the same reasons. No bro
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,12 +19,12 @@ from workbench.clicks.intake import Intake
 from workbench.clicks.mapping import CONSTANT, FIELD_NAMES, Mapping
 from workbench.errors import ClickError
 from workbench.sources import paths
+from workbench.sources.json_values import cell, decoder
 from workbench.sources.rows import Rows
 
 __all__ = [
     "FRAMED",
     "LIST",
-    "LOOSE",
     "NOT_ONE",
     "AnyMapping",
     "Record",
@@ -43,12 +40,6 @@ LIST: Final = "a JSON array: clicks must be sent one in a record"
 FRAMED: Final = "0 and the id of a schema, and then no JSON object: Avro and Protobuf are not read; send JSON"
 """What is said of records that are none."""
 
-LOOSE: Final = r"[:,\[ \t\r\n](?:[+-]INF|\+Infinity)"
-"""Where this is found in a record it may have no NaN and the like: Java would take these for numbers too."""
-
-_LONGEST_NUMBER: Final = 1000  # digits; Java's reader refuses longer ones
-_DIGITS: Final = 38  # of a number that Spark keeps as it is; others become floating-point numbers
-_EXACT: Final = 2**53
 _NOT_FOR_TOPICS: Final = ("exclude", "merge_repeats", "log_format")
 
 AnyMapping = Mapping | MappingOf[str, Any] | str | Path
@@ -107,9 +98,6 @@ def described(mapping: Mapping) -> str:
 def decoded(value: bytes) -> dict[str, Any]:
     r"""Decode a record. A mark of the byte order, and 0 and the id of a schema before JSON, are passed over.
 
-    Whole numbers of up to 38 digits are int, other decimal ones Decimal, all else float. Of a name that comes twice the
-    last one counts.
-
     >>> decoded(b'\0\0\0\0\7{"id": 12.0, "size": 0.5}')
     {'id': 12, 'size': Decimal('0.5')}
     >>> decoded(b'[{"id": 1}]')
@@ -119,13 +107,7 @@ def decoded(value: bytes) -> dict[str, Any]:
     framed = value[:1] == b"\0"
     try:
         text = (value[5:] if framed else value).decode("utf-8").removeprefix("\ufeff")
-        record = json.loads(
-            text,
-            parse_float=_decimal,
-            parse_int=_whole,
-            parse_constant=_refused if re.search(LOOSE, text) else float,
-            object_pairs_hook=_whole_pairs if re.search(r"\\u[dD]", text) else None,
-        )
+        record = decoder(text).decode(text)
     except (ValueError, RecursionError):
         raise ClickError(FRAMED if framed else LIST if _begins(value, b"[") else NOT_ONE) from None
     if not isinstance(record, dict):
@@ -183,7 +165,7 @@ class Records:
                 row, problem[i] = {}, str(error)
             for path, column in cells.items():
                 found = paths.lookup(row, path)
-                column.append(_odd(found) if path != self._mapping.ts else _time(found))
+                column.append(cell(found, path == self._mapping.ts))
         index = pd.RangeIndex(len(records))
         return Rows(
             cells=pd.DataFrame({path: pd.Series(column, index, dtype=object) for path, column in cells.items()}, index),
@@ -192,49 +174,6 @@ class Records:
             aside=np.full(len(records), "", dtype=object),
             text=lambda i: records[i][2][:200].decode("utf-8", "replace"),
         )
-
-
-def _odd(value: Any) -> Any:
-    """Floating-point numbers whose text Java and Python write in different ways are no texts, and no ids."""
-    if isinstance(value, float) and np.isfinite(value) and not (value.is_integer() and abs(value) < _EXACT):
-        return b""
-    return value
-
-
-def _time(value: Any) -> Any:
-    return float(value) if isinstance(value, Decimal) else value
-
-
-def _whole(digits: str) -> int | float:
-    found: int | float = _number(digits, int(digits) if len(digits.lstrip("-")) <= _DIGITS else None)
-    return found
-
-
-def _decimal(digits: str) -> int | float | Decimal:
-    kept: int | Decimal | None = None
-    if not ("e" in digits or "E" in digits):
-        number = Decimal(digits)
-        _, figures, exponent = number.as_tuple()
-        if len(figures) <= _DIGITS and -int(exponent) <= _DIGITS:
-            kept = int(number) if number == int(number) else number.normalize()
-    found: int | float | Decimal = _number(digits, kept)
-    return found
-
-
-def _number(digits: str, kept: Any) -> Any:
-    if len(digits) > _LONGEST_NUMBER and sum(map(str.isdigit, digits)) > _LONGEST_NUMBER:
-        raise ValueError(f"a number of {len(digits)} characters")
-    return float(digits) if kept is None else kept
-
-
-def _whole_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Fails where there is half of a surrogate pair."""
-    json.dumps(pairs, ensure_ascii=False, default=str).encode()
-    return dict(pairs)
-
-
-def _refused(constant: str) -> float:
-    raise ValueError(constant)
 
 
 def _begins(value: bytes, sign: bytes) -> bool:

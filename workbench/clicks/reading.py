@@ -143,7 +143,7 @@ class Reading:
         if kind == "csv":
             return csv_rows(text.lines(), one.name, choose)
         if kind == "jsonl":
-            return json_rows(text, choose)
+            return json_rows(text, choose, lambda: self.mapping.ts)
         usual = {name: name for name in _LOG_FIELDS if getattr(self._given, name) is None}
         named = None if log is None or log.name == "custom" else log.name
         self.mapping = self._given.but(**usual, log_format=self._given.log_format or named)

@@ -15,13 +15,14 @@ from pyspark.sql import functions as F
 
 from workbench.clicks import urls
 from workbench.clicks.columns import is_address
-from workbench.clicks.foreign import FRAMED, LIST, LOOSE, NOT_ONE
+from workbench.clicks.foreign import FRAMED, LIST, NOT_ONE
 from workbench.clicks.identity import NO_VISITOR
 from workbench.clicks.intake import ASSET, NO_PAGE, NO_VISITOR_SAID, no_ad, no_text
 from workbench.clicks.mapping import CONSTANT, Mapping
 from workbench.clicks.times import BLANKS
 from workbench.detector.foreign_values import host, moment
 from workbench.errors import ClickError
+from workbench.sources.json_values import LOOSE
 from workbench.sources.paths import ENTRY_NAMES, ENTRY_VALUES, Step, parse
 from workbench.text import LONGEST_TEXT, quote
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Final
 
 __all__ = ["LONGEST_LINE", "TOO_LONG", "Text", "encoding_of"]
@@ -76,11 +76,11 @@ class Text:
             yield decoder.decode(data)
         yield decoder.decode(b"", True)
 
-    def lines(self) -> Iterator[str]:
-        """Yield the physical lines, without what ends them."""
+    def lines(self, blocks: Iterable[str] | None = None) -> Iterator[str]:
+        """Yield the physical lines, without what ends them; of these blocks, where some were taken before."""
         rest = ""
         skipping = False  # the end of a line whose beginning was given
-        for block in self.blocks():
+        for block in self.blocks() if blocks is None else blocks:
             first, *others = block.split(self._end)
             if not skipping:
                 rest += first

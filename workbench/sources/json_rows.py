@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.sources.decoding import LONGEST_LINE, TOO_LONG, Text
+from workbench.sources.json_values import cell, decoder
 from workbench.sources.paths import lookup, names_of
 from workbench.sources.rows import CHUNK_ROWS, Choose, Rows
 
@@ -21,13 +22,15 @@ _NAMED_FULLY: Final = 1000  # objects whose nested names are looked at
 _LISTS: Final = ("events", "rows", "records", "data", "items", "results", "clicks", "hits", "entries", "logs")
 _NEXT = re.compile(r"[ \t\r\n,]*+(\][ \t\r\n]*+\[)?")
 _OBJECTS = re.compile(r"\[[ \t\r\n]*+(?=\{)")
-_SHOWN: Final = 200
+_BETWEEN = re.compile(r"[ \t,\[\]}]*+")
+_BROKEN: Final = "not JSON, from here to the end of the line"
+_BEHIND: Final = "behind a broken object of JSON, and not an object on a line"
 
 _Found = tuple[dict[str, Any] | None, str, str]
 """An object or None, "" or what is wrong, and the text."""
 
 
-def json_rows(text: Text, choose: Choose) -> Iterator[Rows]:
+def json_rows(text: Text, choose: Choose, time: Callable[[], str | None] = lambda: None) -> Iterator[Rows]:
     """Read JSON: one object a line, or a document that is a list of objects, or an object with such a list.
 
     Parameters
@@ -36,12 +39,14 @@ def json_rows(text: Text, choose: Choose) -> Iterator[Rows]:
         The source.
     choose
         Gives the paths that are wanted, of the names in the first chunk. A path that leads nowhere is empty.
+    time
+        Gives the path of the times, which may be any number, once `choose` was asked.
 
     Yields
     ------
     Rows
-        The lines; of a document the objects of its list, whose place in it is what `line` says. Whole numbers are
-        Python's, other numbers keep their digits as text.
+        The lines; of a document the objects of its list, whose place in it is what `line` says, and behind one that is
+        broken the physical lines. Numbers are those of `json_values`.
 
     Raises
     ------
@@ -56,17 +61,20 @@ def json_rows(text: Text, choose: Choose) -> Iterator[Rows]:
         objects = [value for value, _, _ in block]
         if wanted is None and any(value is not None for value in objects):
             wanted = list(choose(_names(objects)))
-        yield _rows(block, first, wanted or ())
+        yield _rows(block, first, wanted or (), time())
         first += len(block)
     if wanted is None:
         choose([])
 
 
-def _rows(block: list[_Found], first: int, wanted: Sequence[str]) -> Rows:
+def _rows(block: list[_Found], first: int, wanted: Sequence[str], time: str | None) -> Rows:
     problem = np.empty(len(block), dtype=object)
     problem[:] = [why for _, why, _ in block]
     texts = [text for _, _, text in block]
-    columns = {path: [None if value is None else _at(value, path) for value, _, _ in block] for path in wanted}
+    columns = {
+        path: [None if value is None else cell(_at(value, path), path == time) for value, _, _ in block]
+        for path in wanted
+    }
     return Rows(
         cells=pd.DataFrame(columns, index=pd.RangeIndex(len(block)), dtype=object),
         line=np.arange(first, first + len(block), dtype=np.int64),
@@ -102,7 +110,7 @@ def _in_lines(text: Text) -> Iterator[_Found]:
 
 def _loaded(text: str) -> tuple[dict[str, Any] | None, str]:
     try:
-        value = _decoder.decode(text)
+        value = decoder(text).decode(text)
     except RecursionError:
         return None, "JSON that is nested too deeply"
     except json.JSONDecodeError:
@@ -118,6 +126,7 @@ def _in_document(text: Text, at: int) -> Iterator[_Found]:
     blocks = text.blocks()
     whole = ""
     ended = False
+    one_a_line: bool | None = None  # nothing speaks for it yet
     while True:
         while len(whole) - at < LONGEST_LINE and not ended:
             block = next(blocks, None)
@@ -138,11 +147,31 @@ def _in_document(text: Text, at: int) -> Iterator[_Found]:
         try:
             value, end = _decoder.raw_decode(whole, at)
         except (ValueError, RecursionError):
-            yield None, "not JSON, from here to the end", whole[at : at + _SHOWN]
+            yield from _in_rest(text.lines(chain([whole[at:]], blocks)), one_a_line)
             return
-        known = isinstance(value, dict)
-        yield value if known else None, "" if known else "not a JSON object", whole[at:end]
-        at = end
+        found, at = whole[at:end], end
+        one_a_line = one_a_line is not False and "\n" not in found
+        if isinstance(value, dict) and decoder(found) is _decoder:
+            yield value, "", found
+        else:
+            yield *_loaded(found), found
+
+
+def _in_rest(lines: Iterator[str], one_a_line: bool | None) -> Iterator[_Found]:
+    """Yield the physical lines from a broken object on. Where objects stand one a line, the others are still told."""
+    first = next(lines)
+    yield None, TOO_LONG if len(first) > LONGEST_LINE else _BROKEN, first
+    one_a_line = first.strip() != "{" if one_a_line is None else one_a_line
+    for line in lines:
+        start = len(line) - len(line.lstrip(" \t,["))
+        try:
+            end = _decoder.raw_decode(line, start)[1] if one_a_line else start
+        except (ValueError, RecursionError):
+            end = start
+        if end > start and _BETWEEN.fullmatch(line, end):
+            yield *_loaded(line[start:end]), line
+        elif not _BETWEEN.fullmatch(line):
+            yield None, _BEHIND, line
 
 
 def _first_in_document(head: str) -> int | None:
@@ -194,8 +223,4 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number")
-
-
-_decoder = json.JSONDecoder(parse_float=str, parse_constant=_refused)
+_decoder = decoder("")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from foreign_records import MAPPINGS, records
 
+from workbench.clicks.files import read
 from workbench.clicks.foreign import FRAMED, LIST, NOT_ONE, Records, decoded, described, topic_mapping
 from workbench.clicks.mapping import Mapping
 from workbench.errors import ClickError
@@ -94,3 +96,40 @@ def test_nothing_is_told_from_other_records() -> None:
         "ts is a number; say what it counts with --time-unit",
         "ts has no zone; name it with --tz",
     ]
+
+
+NUMBERS = [
+    *(
+        "1.0",
+        "1.50",
+        "1e3",
+        "-0.0",
+        "-0",
+        "0.5",
+        "1E400",
+        "-1e999",
+        "NaN",
+        "Infinity",
+        "12345678901234567890123",
+        "1e22",
+    ),
+    *("1.5e-7", "1026454.4194677", "9007199254740993.0", "1" * 39, "1" * 1001, "0." + "1" * 40, "true", "null", "+INF"),
+    *('"\\ud800"', '"\\ud83d\\ude00"', "100.00", "1e-400", "1767323045.25", "1.7673e9"),
+]
+
+
+@pytest.mark.parametrize("document", [False, True])
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("field", ["session_id", "ts", "note"])
+def test_a_record_in_a_file_is_read_as_one_of_a_topic(tmp_path: Path, field: str, number: str, document: bool) -> None:
+    fields = {"session_id": '"s"', "url": '"/ad"', "ts": "1767323045", "note": '"x"', field: number}
+    value = "{" + ", ".join(f'"{name}": {text}' for name, text in fields.items()) + "}"
+    good = value.replace(f": {number}", ": 1767323045" if field == "ts" else ': "s"')
+    mapping = Mapping(session_id="session_id", url="url", ts="ts", time_unit="s", carry={"note": "note"})
+    (tmp_path / "x.json").write_text(f"[{good},\n{value}]" if document else f"{good}\n{value}\n", encoding="utf-8")
+    in_file = read(tmp_path / "x.json", mapping)
+    in_topic = Records(topic_mapping(mapping), "t").take([(0, 0, good.encode()), (0, 1, value.encode())])
+    assert [len(in_file.clicks), len(in_file.rejected)] == [len(in_topic.clicks), len(in_topic.rejected)]
+    assert sum(in_file.filtered.values()) == len(in_topic.aside)
+    for name in ("session_id", "ts", "note"):
+        assert str(in_file.clicks[name].tolist()) == str(in_topic.clicks.sort_values("ts")[name].tolist())

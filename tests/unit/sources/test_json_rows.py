@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -38,10 +39,10 @@ def test_nested_values_are_read_by_their_paths() -> None:
 def test_the_mark_of_the_byte_order_and_digits_of_ids_do_no_harm() -> None:
     assert read_file("37-backslash/bom.json").column("session_id") == ["s"] * 4
     assert read_json('\ufeff{"a": 1}\n\ufeff{"a": 2}\n').column("a") == [1, 2]  # two files put together
-    assert read_file("37-backslash/floatid.jsonl").column("session_id") == ["1026454.4194677"] * 4
-    assert read_json('{"a": 12345678901234567890123, "b": 1e3, "c": true, "d": null}').rows[1] == {
+    assert read_file("37-backslash/floatid.jsonl").column("session_id") == [Decimal("1026454.4194677")] * 4
+    assert read_json('{"a": 12345678901234567890123, "b": 1.50, "c": true, "d": null}').rows[1] == {
         "a": 12345678901234567890123,
-        "b": "1e3",
+        "b": Decimal("1.5"),
         "c": True,
         "d": None,
     }
@@ -53,8 +54,8 @@ def test_bad_lines_are_refused_by_line() -> None:
         "[1]",
         "null",
         "",
-        '{"a": NaN}',
-        '{"a": -Infinity}',
+        '{"a": +INF}',
+        '{"a": NaN, "b": " +INF"}',
         "[" * 100_000,
         '{"a": 1' + "0" * 5000 + "}",
         '{"a": 2} x',
@@ -64,7 +65,7 @@ def test_bad_lines_are_refused_by_line() -> None:
     assert list(read.problem) == list(range(2, 11))
     assert read.texts[1:4] == ["{", "[1]", "null"]
     assert read.problem[5] == "empty line"
-    assert read.problem[6] == "not JSON: NaN is no number"
+    assert read.problem[7] == "not JSON: NaN is no number"
     assert read.problem[8] == "JSON that is nested too deeply"
 
 
@@ -102,9 +103,33 @@ def test_one_object_is_one_object() -> None:
 def test_a_document_that_breaks_off_says_so() -> None:
     document = json.dumps(CLICKS)
     broken = read_json(document[:-30], WANTED)
-    assert (list(broken.rows), broken.problem) == ([1, 2], {3: "not JSON, from here to the end"})
+    assert (list(broken.rows), broken.problem) == ([1, 2], {3: "not JSON, from here to the end of the line"})
     assert read_json(document[:-1], WANTED).problem == {4: "a list of JSON that has no end"}
     assert read_json(f"{document[:-1]}, 5]", WANTED).problem == {4: "not a JSON object"}
+
+
+@pytest.mark.parametrize("layout", ["[\n{}\n]", '{{"rows": [{}]}}', "[{}]\n", "[{}"])
+@pytest.mark.parametrize("bad", ['{"id": 3', '{"id": "a', "{", '{"id": "' + "x" * 3_000_000 + '"}', '{"id" 1},'])
+def test_a_broken_object_of_a_document_costs_its_line(layout: str, bad: str) -> None:
+    lines = [json.dumps({"id": i}) for i in range(10)]
+    lines[3] = bad
+    for between in (",\n", ",\r\n", "\n, "):
+        read = read_json(layout.format(between.join(lines)), ["id"])
+        found = [i for i in range(10) if i != 3]
+        assert read.column("id") == found
+        assert len(read.problem) == 1
+
+
+def test_behind_a_broken_object_over_several_lines_every_line_is_refused() -> None:
+    document = json.dumps(CLICKS, indent=2).replace('"id": 1', '"id": ')
+    read = read_json(document, WANTED)
+    assert list(read.rows) == [1]
+    told = list(read.problem.values())
+    assert told[0] == "not JSON, from here to the end of the line"
+    assert len(told) == 20
+    assert set(told[1:]) == {"behind a broken object of JSON, and not an object on a line"}
+    first = read_json(json.dumps(CLICKS, indent=2).replace('"id": 0', '"id": '), [])
+    assert not first.rows
 
 
 def test_a_document_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
