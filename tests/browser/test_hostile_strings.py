@@ -370,6 +370,10 @@ LONG_TEXTS = {
     "words of crawlers": "Mozilla/5.0 bot crawler spider http " * 1_820,
     "halves of patterns": "Google Android Chrome AppleWebKit " * 1_927,
     "dollars": "$" * 65_536,
+    "signs that encode nothing": "%zz" * 21_845,
+    "names in names": "a=" * 32_768,
+    "questions in questions": "?next=/x" * 8_192,
+    "parts of addresses": "a1.@::" * 10_922,
     "an agent": LONG_AGENT,
 }
 """64 kB and more each, made of what the package's expressions look for."""

@@ -42,14 +42,17 @@ _WHOLE_NAME = re.compile(r"(?:(?:first|last|full|sur|nick|given|family|display|r
 _QUERY = re.compile(r"q|query|search ?(?:term|query|words?)?|keywords")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
-_PAIR = re.compile(
+_NAME_OF = re.compile(
     r"(?<![\w.\-\[\]$%])(?<!--map )(?<!--map \")([\w.\-\[\]$%]{1,80}+)"  # a name; our fixes name columns
-    r"""(?:(=|%3[Dd])|["']{1,2}\s{0,3}:\s{0,3})(?:""?(?![,}\s"])((?:[^"\\]|\\.)*+)|'([^']*+)|([^&;\s"'<>#,}]++))"""
+    r"""(?:=|%3[Dd]|["']{1,2}\s{0,3}:\s{0,3})"""
 )
+_VALUE = re.compile(r"""""?(?![,}\s"])((?:[^"\\]|\\.)*+)|'([^']*+)|([^&;\s"'<>#,}]++)""")
 _LOGIN = re.compile(r"(?<=://)[^/\s@?#]{1,255}+(?=@)")
 _HEADER = re.compile(r"(?i)\b(bearer|basic)(\s{1,3}|%20|\+)([\w.~+/=-]{8,}+)")
 _LOGGED = re.compile(r"(^\S{1,255}+ \S{1,64}+ )(?!- )(\S{1,255}+)(?= \[[0-9]{1,2}/)")
-_CODED = re.compile(r"""[^\s&=?/#;,"'<>]*%[0-9A-Fa-f]{2}[^\s&=?/#;,"'<>]*+""")
+_CODED = re.compile(
+    r"""(?<![^\s&=?/#;,"'<>])(?:[^\s&=?/#;,"'<>%]|%(?![0-9A-Fa-f]{2}))*+%[0-9A-Fa-f]{2}[^\s&=?/#;,"'<>]*+"""
+)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,10});")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 _LOCAL = r"\w.!$'*+^`{|}~\-"
@@ -127,7 +130,8 @@ def _replaced(text: str, name: Name, depth: int) -> str:
     if "\\" in text and (changed := _if_changed(_unescaped(text), text, name, depth)) != text:
         return changed
     if "=" in text or ":" in text or "%3" in text:
-        text = _PAIR.sub(lambda match: _of_pair(match, name), text)
+        if any(map(kind_of_name, _NAME_OF.findall(text))):
+            text = _named(text, name)
         text = _LOGIN.sub(lambda match: name("secret", match[0]) or match[0], text)
     if "%" in text:
         text = _CODED.sub(lambda match: _if_changed(unquote(match[0]), match[0], name, depth), text)
@@ -158,11 +162,20 @@ def _if_changed(decoded: str, text: str, name: Name, depth: int) -> str:
     return text if changed == decoded else changed
 
 
-def _of_pair(match: re.Match[str], name: Name) -> str:
-    kind = kind_of_name(match[1])
-    if kind is None or not (value := match[3] or match[4] or match[5]):
-        return match[0]
-    return match[0].removesuffix(value) + (whole(unquote(value), kind, name) or value)
+def _named(text: str, name: Name) -> str:
+    """The text without values that stand under the name of something personal, in the values of other names too."""
+    done: list[str] = []
+    at = 0
+    while found := _NAME_OF.search(text, at):
+        end = found.end()
+        done.append(text[at:end])
+        at = end
+        kind = kind_of_name(found[1])
+        match = _VALUE.match(text, end) if kind else None
+        if kind and match and (value := match[1] or match[2] or match[3]):
+            done += [match[0].removesuffix(value), whole(unquote(value), kind, name) or value]
+            at = match.end()
+    return "".join([*done, text[at:]])
 
 
 def _is_opaque(run: str) -> bool:
