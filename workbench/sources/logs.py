@@ -57,7 +57,7 @@ def log_rows(
     Raises
     ------
     ClickError
-        There is no such format, or the lines are in none that has a name.
+        There is no such format, the lines are in none that has a name, or a column that is wanted is not in it.
 
     Examples
     --------
@@ -77,6 +77,7 @@ def log_rows(
         raise ClickError(_in_no_format(name, seen))
     if chosen.json is not None and seen and (unwrap(seen, wrap_of(seen) or "syslog")[0])[0].startswith("{"):
         chosen = find(chosen.json)
+    _refuse_unknown(name, chosen, columns or ())
     wrap = _wrap(seen, chosen)
     chosen = chosen if columns is None else narrowed(chosen, columns)
     w3c = W3c(chosen) if chosen.kind == "w3c" else None
@@ -178,6 +179,18 @@ def _nearest(line: str, format: LogFormat) -> str:
     if close is None:
         return ""
     return f"; nearest is {close[0].name}, as far as its {close[1]}"
+
+
+def _refuse_unknown(name: str, format: LogFormat, columns: Collection[str]) -> None:
+    """Raise ClickError for columns that the format does not have. What a W3C log has, its lines say."""
+    if format.kind == "w3c":
+        return
+    there = list(dict.fromkeys((*COLUMNS, *format.columns, *format.paths)))
+    unknown = [column for column in columns if column not in there]
+    if unknown:
+        has = f"a log in the format {format.name} has {', '.join(there)}"
+        fix = "name one of these, or give the format string of the server's settings: --log-format"
+        raise ClickError(f"{name} has no {' or '.join(map(quote, unknown))}: {has}; {fix}")
 
 
 def _in_no_format(name: str, seen: Sequence[str]) -> str:

@@ -428,3 +428,12 @@ def test_a_time_without_a_zone_is_read_with_the_zone_that_is_named() -> None:
         "2026-01-02T02:04:05",
         "2026-01-02T02:04:06",
     ]
+
+
+@pytest.mark.parametrize("column", ["visitor", "http_x_forwarded_for", "uri"])
+def test_a_column_that_a_format_does_not_have_is_refused_with_those_that_it_has(column: str) -> None:
+    line = '192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/1.1" 200 5 "-" "Firefox"'
+    with pytest.raises(
+        ClickError, match=rf"access.log has no '{column}': a log in the format combined has ip, ts, method"
+    ):
+        list(log_rows([line], columns=["url", column], name="access.log"))
