@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ def test_nothing_is_told_from_other_records() -> None:
     ]
 
 
+TIMES = ["1767323045.0", "1767323045.25", "1.7673e9", "1767323045.123456789", '"1767323045.5"', '"1.7673e9"']
 NUMBERS = [
     *(
         "1.0",
@@ -119,8 +121,13 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize("document", [False, True])
-@pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("field", ["session_id", "ts", "note"])
+@pytest.mark.parametrize(
+    ("field", "number"),
+    [
+        *itertools.product(["session_id", "note"], NUMBERS),
+        *(("ts", number) for number in (*TIMES, "1E400", "NaN", "+INF", "true", "null", "1" * 1001)),
+    ],
+)
 def test_a_record_in_a_file_is_read_as_one_of_a_topic(tmp_path: Path, field: str, number: str, document: bool) -> None:
     fields = {"session_id": '"s"', "url": '"/ad"', "ts": "1767323045", "note": '"x"', field: number}
     value = "{" + ", ".join(f'"{name}": {text}' for name, text in fields.items()) + "}"
