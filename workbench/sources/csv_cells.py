@@ -64,11 +64,15 @@ class Cells:
         """Say whether a line is a row whose quotes are all in their places, but that its last cell has no end."""
         return self._open.fullmatch(line) is not None
 
+    def bare(self, line: str) -> str:
+        """Give the line, or a piece of a row, without blanks before its quotes."""
+        return self._blanks.sub("", line)
+
     def without_blanks(self, line: str) -> str | None:
         """Give the line without blanks before its quotes; None where there are none, or where it is no row then."""
         if self._blank_before_quote not in line:
             return None
-        text = self._blanks.sub("", line)
+        text = self.bare(line)
         return text if self._whole.fullmatch(text) else None
 
 

@@ -23,7 +23,7 @@ from workbench.sources.rows import CHUNK_ROWS, Choose, Rows
 from workbench.text import LONGEST_TEXT
 
 __all__ = [
-    "CONTINUATION", "HEADER", "HEADER_AGAIN", "OPEN_QUOTE", "STRAY_QUOTE", "TITLE", "TOTAL", "csv_rows",
+    "AMBIGUOUS", "CONTINUATION", "HEADER", "HEADER_AGAIN", "OPEN_QUOTE", "STRAY_QUOTE", "TITLE", "TOTAL", "csv_rows",
 ]  # fmt: skip
 
 TITLE: Final = "title above the header"
@@ -34,6 +34,7 @@ CONTINUATION: Final = "continuation of a quoted cell"
 
 OPEN_QUOTE: Final = "opening quote without an end"
 STRAY_QUOTE: Final = "a quote inside a quoted cell that is not doubled"
+AMBIGUOUS: Final = "quotes around whole rows: a cell with line breaks, or a stray quote before and one behind them"
 _BACKSLASHES: Final = "rows whose quotes are escaped by backslashes"
 _BLANKS: Final = "rows with blanks before quotes"
 _EMPTY_CELLS: Final = "rows with empty cells behind the last column"
@@ -144,6 +145,10 @@ class _Reader:
             if i < until:
                 continue
             rows[i], until, note = self._row(block, i)
+            if note == AMBIGUOUS:
+                problem |= dict.fromkeys(range(i, until), AMBIGUOUS)
+                rows[i:until] = [None] * (until - i)
+                continue
             if note:
                 notes[note] = notes.get(note, 0) + 1
             if rows[i] is None:
@@ -161,7 +166,7 @@ class _Reader:
         bare = self._cells.without_blanks(line)
         if bare is not None and (cells := self._fitting(bare)):
             return cells[: self._width], i + 1, _BLANKS
-        for plain, note in ((str, ""), (unescaped, _BACKSLASHES)):
+        for plain, note in ((str, ""), (unescaped, _BACKSLASHES), (self._cells.bare, _BLANKS)):
             if cells := self._fitting(plain(line)):
                 return cells[: self._width], i + 1, note or (_EMPTY_CELLS if len(cells) > self._width else "")
             if (found := self._joined(block, i, plain)) is not None:
@@ -169,7 +174,7 @@ class _Reader:
                 if (behind := until - len(block)) > 0:
                     block += self._ahead[:behind]
                     self._ahead = self._ahead[behind:]
-                return cells, until, note
+                return cells, until, note if cells else AMBIGUOUS
         return None, i + 1, ""
 
     def _fitting(self, text: str) -> list[str] | None:
@@ -180,12 +185,17 @@ class _Reader:
         return cells if len(cells) == self._width or self._width > 1 else None
 
     def _joined(self, block: list[str], i: int, plain: Callable[[str], str]) -> tuple[list[str], int] | None:
+        """Give the cells of the row that goes on behind a line, or none where it may be several, and the line behind.
+
+        None where the line's quote stands open by mistake.
+        """
         # A line with an odd number of quotes ends the row, or the search. As only such lines begin one, each line is
         # looked at once by one search, however many quotes stand open.
+        # Lines inside that are rows by themselves may be anyone's text in a cell: no cells are given for them.
         parts = [plain(block[i])]
         if not self._cells.is_open(parts[0]):
             return None
-        size = 0
+        size, rows_inside = 0, False
         for j in count(i + 1):
             line = self._line(block, j)
             if line is None:
@@ -195,15 +205,16 @@ class _Reader:
             if size > LONGEST_TEXT:
                 return None
             if parts[-1].count('"') % 2 == 0:
-                if self._is_row(parts[-1]):
-                    return None
+                rows_inside = rows_inside or self._is_row(parts[-1])
                 continue
             text = "\n".join(parts)
             cells = self._cells.of_whole(text)
-            if cells is None or len(cells) != self._width or len(max(cells, key=len)) > LONGEST_TEXT:
+            if cells is None or len(cells) < self._width or any(cells[self._width :]):
                 return None
-            if block[i].count(self._divider) == line.count(self._divider) == self._width - 1:
-                return None  # two rows, with a stray quote in each
+            if rows_inside or block[i].count(self._divider) == line.count(self._divider) == self._width - 1:
+                return [], j + 1
+            if len(cells) > self._width or len(max(cells, key=len)) > LONGEST_TEXT:
+                return None
             return cells, j + 1
         return None
 
