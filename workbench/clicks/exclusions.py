@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ class Exclusions:
 
     entries: an address or a network ("203.0.113.0/24"); what begins with "/" or holds "://", a text in URLs; all else,
     a text in user agents, in capital letters or not. "ip:", "url:" and "agent:" before one say which it is.
+    unused: those that no click was left out for so far.
 
     >>> out = Exclusions(["198.51.100.0/24", "/healthz", "UptimeRobot"])
     >>> ips, agents = pd.Series(["198.51.100.7", "::1", None]), pd.Series(["x", "uptimerobot/2.0", None])
@@ -30,9 +31,10 @@ class Exclusions:
     """
 
     def __init__(self, entries: Collection[str]) -> None:
-        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
-        self._urls: list[str] = []
-        self._agents: list[str] = []
+        self.unused = set(entries)
+        self._networks: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str]] = []
+        self._urls: list[tuple[str, str]] = []
+        self._agents: list[tuple[str, str]] = []
         for entry in entries:
             kind, _, text = entry.partition(":")
             if kind not in ("ip", "url", "agent") or not text:
@@ -41,11 +43,11 @@ class Exclusions:
             if kind == "ip" and network is None:
                 raise ClickError(f"--exclude {entry} names no address or network; write it as ip:203.0.113.0/24")
             if network is not None and kind in ("", "ip"):
-                self._networks.append(network)
+                self._networks.append((network, entry))
             elif kind == "url" or (not kind and (text.startswith("/") or "://" in text)):
-                self._urls.append(text)
+                self._urls.append((text, entry))
             else:
-                self._agents.append(text.lower())
+                self._agents.append((text.lower(), entry))
 
     def __call__(self, ip: pd.Series[Any], url: pd.Series[Any], user_agent: pd.Series[Any]) -> Bools:
         """By click whether it is left out. Shape (n,)."""
@@ -53,9 +55,11 @@ class Exclusions:
         if self._networks:
             out |= _where(ip, self._in_networks)
         if self._urls:
-            out |= _where(url, lambda text: any(part in text for part in self._urls))
+            out |= _where(url, lambda text: self._found(entry for part, entry in self._urls if part in text))
         if self._agents:
-            out |= _where(user_agent, lambda text: any(part in text.lower() for part in self._agents))
+            out |= _where(
+                user_agent, lambda text: self._found(entry for part, entry in self._agents if part in text.lower())
+            )
         return out
 
     def _in_networks(self, text: str) -> bool:
@@ -63,7 +67,12 @@ class Exclusions:
             address = ipaddress.ip_address(text)
         except ValueError:
             return False
-        return any(address in network for network in self._networks)
+        return self._found(entry for network, entry in self._networks if address in network)
+
+    def _found(self, entries: Iterator[str]) -> bool:
+        found = set(entries)
+        self.unused -= found
+        return bool(found)
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

@@ -84,6 +84,11 @@ class Intake:
         self._drop = urls.parameters_of_ad(mapping.url_drop, mapping.url_keep)
 
     @property
+    def unused(self) -> set[str]:
+        """Exclusions that no row was left out for so far."""
+        return set() if self._excluded is None else self._excluded.unused
+
+    @property
     def unit(self) -> str | None:
         """What times that are numbers count; None where there were none."""
         return self._times.unit

@@ -66,6 +66,7 @@ class Reading:
         self._given = self._settled = self.mapping = mapping
         self._progress = progress
         self._told: Counter[str] = Counter()
+        self._unused = set(mapping.exclude)
         self._unread = 0
         self._names: list[str] = []
         self.damage: list[str] = []
@@ -97,6 +98,7 @@ class Reading:
                     self.damage += unpacked.warnings
                     self.notes += unpacked.notes
                 before += one.size
+        self.notes += [f"--exclude {entry} left out nothing" for entry in self._given.exclude if entry in self._unused]
         self.notes += [f"{count:,} {what}" if count else what for what, count in self._told.items()]
 
     def _chunks(self, one: Input, unpacked: Unpacked) -> Iterator[Chunk]:
@@ -124,6 +126,7 @@ class Reading:
             yield (intakes or [Intake(self._given, one.name, visits=False)])[0].take(rows)
         for intake in intakes:
             self._told.update(intake.told)
+            self._unused &= intake.unused
             if intake.unit is not None and self._given.time_unit is None:
                 self._note([f"{self.mapping.ts} counts {intake.unit} since 1970"])
 

@@ -51,7 +51,10 @@ def inputs_of(source: Source) -> tuple[list[Input], list[str]]:
     notes: list[str] = []
     found: list[Input] = []
     seen: set[tuple[int, int]] = set()
-    for one in [source] if isinstance(source, str | Path) else source:
+    named = [source] if isinstance(source, str | Path) else source
+    if not isinstance(named, Sequence) or not all(isinstance(one, str | Path) for one in named):
+        raise ClickError(f"a source is a file, a folder, a pattern or a list of them: got {type(source).__name__}")
+    for one in named:
         for each in _expanded(str(one), notes):
             key = _identity(each)
             if key in seen:

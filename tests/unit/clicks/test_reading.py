@@ -139,3 +139,19 @@ def test_a_recording_with_times_of_any_year_has_a_text(tmp_path: Path) -> None:
         tmp_path / "x.parquet"
     )
     assert str(whole(read(tmp_path / "x.parquet"))).startswith("2 lines: ")
+
+
+def test_an_exclusion_that_leaves_out_nothing_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "session_id,url,ts,ip\ns,/ad,2026-01-02T03:04:05Z,192.0.2.1\ns,/healthz,2026-01-02T03:04:06Z,192.0.2.2\n"
+    )
+    found = read(path, {"exclude": ["192.0.2.0/31", "/healthzz", "/healthz"]})
+    assert found.clicks.empty
+    assert [note for note in found.notes if "exclude" in note] == ["--exclude /healthzz left out nothing"]
+
+
+@pytest.mark.parametrize("source", [None, 5, [b"a.csv"], {}])
+def test_what_is_no_source_is_refused_in_words(source: object) -> None:
+    with pytest.raises(ClickError, match=r"a source is|nothing to read"):
+        read(source)  # type: ignore[arg-type]
