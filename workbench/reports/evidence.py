@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,7 +91,14 @@ def rows(judged: pd.DataFrame, rule: Rule) -> Iterator[pd.DataFrame]:
         yield found[[*(name for name in COLUMNS if name in found), *more]]
 
 
-def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_personal: bool = False) -> int:
+def write(
+    judged: pd.DataFrame,
+    rule: Rule,
+    path: Path | str,
+    *,
+    session_id: Sequence[str] = (),
+    show_personal: bool = False,
+) -> int:
     """Write the evidence of all flagged clicks as CSV in UTF-8.
 
     Times are in UTC to the millisecond. The two columns of earlier clicks hold JSON lists. Memory is bounded by the
@@ -103,6 +110,8 @@ def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_personal: 
         As for `rows`.
     path
         The file. It is there only when it is whole.
+    session_id
+        The paths that sessions were read from, as `Mapping.session_id`: what columns of people's names held is masked.
     show_personal
         Mask nothing.
 
@@ -124,7 +133,7 @@ def write(judged: pd.DataFrame, rule: Rule, path: Path | str, *, show_personal: 
     try:
         with part.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
             out = csv.writer(file)
-            for chunk in rows(judged if show_personal else masked(judged), rule):
+            for chunk in rows(judged if show_personal else masked(judged, session_id), rule):
                 cells = _cells(chunk)
                 if not written:
                     out.writerow(map(spreadsheet_safe, cells.columns))

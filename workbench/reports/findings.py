@@ -29,6 +29,7 @@ from workbench.reports import patterns
 from workbench.reports.beside import Merged, if_merged
 from workbench.reports.mask import Masks
 from workbench.rule import Rule, judge
+from workbench.text import quote
 from workbench.verdicts.feed import dead_letter
 
 __all__ = ["Findings", "of_recording", "of_topics"]
@@ -61,7 +62,7 @@ class Findings:
     mapping : Mapping
         How the source was read.
     how_read : tuple of str
-        The same as lines of TOML.
+        The same as lines of TOML; a line in which something was masked says so, and cannot be read back.
     warnings : tuple of str
         What is to be said before any number.
     notes : tuple of str
@@ -233,10 +234,20 @@ def _findings(source: str, rule: Rule, held: Recording, counts: dict[str, int], 
     told = {"how_read": held.mapping.to_toml().splitlines(), "warnings": held.warnings, "notes": held.notes}
     recorded, masks = judged, Masks()
     if not show_personal:
-        judged, aside = masks.frame(judged), masks.frame(aside)
-        texts = {str(name): [masks.text(str(text)) for text in shown[name]] for name in shown.select_dtypes(object)}
-        shown = shown.assign(**texts)
-        told = {name: [masks.text(text) for text in said] for name, said in told.items()}
+        judged, aside = (masks.frame(clicks, held.mapping.session_id) for clicks in (judged, aside))
+        cells = {str(name): [masks.text(str(text)) for text in shown[name]] for name in shown.select_dtypes(object)}
+        shown = shown.assign(**cells)
+        if said := "\n".join(told["warnings"]):  # they quote sessions
+            sessions = dict(zip(recorded["session_id"], judged["session_id"], strict=True))
+            for whose, mask in sessions.items():
+                if whose != mask and whose[:20] in said:
+                    said = said.replace(quote(whose), quote(mask))
+            told["warnings"] = said.split("\n")
+        given = told["how_read"]
+        told = {name: [masks.text(text) for text in texts] for name, texts in told.items()}
+        # What is masked must not be read back as a mapping: such a line is no TOML.
+        shown_so = zip(given, told["how_read"], strict=True)
+        told["how_read"] = [b if a == b else f"{b}  (masked: write what was given)" for a, b in shown_so]
     return Findings(
         source=source,
         rule=rule,

@@ -6,8 +6,9 @@ So each thing has a number, and one thing has one number throughout. What such t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -34,15 +35,15 @@ def mask_text(text: str) -> str:
     return replaced(text, lambda kind, what: None if kind == "spelt" else _form(kind, what))
 
 
-def masked(clicks: pd.DataFrame) -> pd.DataFrame:
-    """The same clicks with what is personal masked, in all columns of text: see `Masks`.
+def masked(clicks: pd.DataFrame, session_id: Sequence[str] = ()) -> pd.DataFrame:
+    """The same clicks with what is personal masked, in all columns of text: see `Masks.frame`.
 
     >>> ip = ["203.0.113.9", "203.0.113.7"]
     >>> clicks = pd.DataFrame({"ip": ip, "session_id": [f"{one}/a1/v1" for one in ip]})
     >>> masked(clicks)["session_id"].tolist()
     ['203.0.113.x#1/a1/v1', '203.0.113.x#2/a1/v1']
     """
-    return Masks().frame(clicks)
+    return Masks().frame(clicks, session_id)
 
 
 class Masks:
@@ -74,13 +75,14 @@ class Masks:
         """
         return replaced(text, self.of)
 
-    def frame(self, clicks: pd.DataFrame) -> pd.DataFrame:
+    def frame(self, clicks: pd.DataFrame, session_id: Sequence[str] = ()) -> pd.DataFrame:
         """The same clicks with what is personal masked in all columns of text.
 
         A host in the column ip that is no address becomes "host#1" and so on, at the beginning of session names too. In
         user agents, where versions look like addresses, only those addresses are masked that the columns ip or
-        session_id hold. Columns that are named for what is personal, as user, are masked whole. No two sessions, pages
-        or clicks become one.
+        session_id hold. Columns that are named for what is personal, as user, are masked whole, and so is what of a
+        session's name was read from such a column: `session_id` has their paths, as `Mapping.session_id`. No two
+        sessions, pages or clicks become one.
         """
         out = clicks.copy(deep=False)
         hosts = self._hosts(clicks["ip"]) if "ip" in clicks else {}
@@ -90,14 +92,14 @@ class Masks:
         others = [name for name in clicks if name not in _OURS and _is_text(clicks[name], str(name))]
         for name in [*_FIRST, *others, "user_agent"]:
             if name in clicks:
-                out[name] = _mapped(out[name], self._change(str(name), hosts), apart=name in _APART)
+                out[name] = _mapped(out[name], self._change(str(name), hosts, session_id), apart=name in _APART)
         return out
 
-    def _change(self, column: str, hosts: dict[str, str]) -> Callable[[str], str]:
+    def _change(self, column: str, hosts: dict[str, str], paths: Sequence[str]) -> Callable[[str], str]:
         if column == "ip":
             return lambda text: hosts.get(text) or self.text(text)
         if column == "session_id":
-            return lambda text: str(self.of("phone", text)) if is_phone(text) else self.text(text)
+            return lambda text: self._session(text, paths)
         if column == "click_id":  # by which its owner finds the click
             return lambda text: replaced(text, self._but("opaque"))
         if column == "user_agent":
@@ -105,6 +107,21 @@ class Masks:
         if column not in _OURS and (kind := kind_of_name(column)):
             return lambda text: str(whole(text, kind, self.of))
         return self.text
+
+    def _session(self, text: str, paths: Sequence[str]) -> str:
+        if is_phone(text):
+            return str(self.of("phone", text))
+        if len(paths) == 1:
+            return self._part(text, paths[0])
+        parts = text.split("/")  # as `intake.visitor` joins them
+        if len(parts) != len(paths) or not any(map(_is_of_people, parts, paths)):
+            return self.text(text)
+        return "/".join(self._part(part, path, unquote) for part, path in zip(parts, paths, strict=True))
+
+    def _part(self, part: str, path: str, read: Callable[[str], str] = str) -> str:
+        if _is_of_people(part, path) and (kind := kind_of_name(path)):
+            return str(whole(read(part), kind, self.of))
+        return self.text(part)
 
     def _but(self, left: Kind) -> Name:
         return lambda kind, what: None if kind == left else self.of(kind, what)
@@ -126,6 +143,12 @@ class Masks:
                     hosts[text] = f"host#{number}"
                     number += 1
         return hosts
+
+
+def _is_of_people(part: str, path: str) -> bool:
+    """Whether a value was read from a column of names or the like; a number in a column of ids is none."""
+    named = part != "" and kind_of_name(path) in ("user", "e-mail", "phone")
+    return named and (not path.lower().endswith("id") or any(map(str.isalpha, part)))
 
 
 def _is_text(column: pd.Series[Any], name: str) -> bool:

@@ -112,3 +112,22 @@ def test_what_is_said_masks_whom_it_names() -> None:
     found = findings("32-probes")
     assert "203.0.113.x" in found.warnings[0]
     assert "203.0.113.9" not in str((found.warnings, found.notes, found.how_read))
+
+
+def test_a_mapping_in_which_something_is_masked_says_so_and_is_not_read_back() -> None:
+    found = findings("32-probes", Mapping(exclude=["198.51.100.7"]))
+    assert any(line.endswith("(masked: write what was given)") for line in found.how_read)
+    with pytest.raises(ClickError, match="no TOML"):
+        Mapping.of("\n".join([*found.how_read, ""]))
+
+
+def test_user_names_that_tell_visitors_apart_are_masked_in_report_warnings_and_evidence(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.csv"
+    rows = [f"john.smith,/ad,2026-01-02T03:04:{i:02}Z" for i in range(50)]
+    path.write_text("\n".join(["username,url,ts", *rows, "ann,/ad,2026-01-02T03:05:00Z"]))
+    found = of_recording(read(path, {"session_id": "username"}), path.name, Rule())
+    assert set(found.judged["session_id"]) == {"user#1", "user#2"}
+    assert "'user#1'" in found.warnings[0]
+    assert "john" not in str((found.judged.to_dict(), found.warnings, found.notes))
+    evidence.write(found.recorded, found.rule, tmp_path / "e.csv", session_id=found.mapping.session_id)
+    assert "john" not in (tmp_path / "e.csv").read_text()

@@ -61,7 +61,8 @@ def test_no_address_of_a_click_is_left_in_any_column_and_sessions_stay_apart(ip:
         for one in ip:
             left = rf"(?<![0-9A-Fa-f:.]){re.escape(one)}(?![0-9A-Fa-f:.])"
             assert not hidden[name].str.contains(left, regex=True).any(), name
-    canonical = {one: str(IPv6Address(one) if ":" in one else one) for one in ip}
+    versions = {one: IPv6Address(one) if ":" in one else one for one in ip}
+    canonical = {one: str(getattr(found, "ipv4_mapped", None) or found) for one, found in versions.items()}
     assert hidden["ip"].nunique() == len(set(canonical.values()))
     assert hidden["session_id"].nunique() == clicks["session_id"].nunique()
     assert all(s.startswith(f"{i}/a1/v") for i, s in zip(hidden["ip"], hidden["session_id"], strict=True))
@@ -87,3 +88,20 @@ def test_clicks_without_addresses_or_agents_stay_as_they_are() -> None:
     assert masked(empty).equals(empty)
     gaps = table(["203.0.113.9", "x"]).assign(ip=pd.Series([None, "203.0.113.9"], dtype=object), user_agent=None)
     assert masked(gaps)["ip"].tolist() == [None, "203.0.113.x#1"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "given", "said"),
+    [
+        (["username"], ["john.smith", "ann@x.example", "john.smith"], ["user#1", "…@x.example#1", "user#1"]),
+        (["user_id"], ["john.smith", "4711"], ["user#1", "4711"]),
+        (["context.user.email"], ["john"], ["user#1"]),
+        (["ip", "login"], ["203.0.113.9/a%2Fb", "203.0.113.9/"], ["203.0.113.x#1/user#1", "203.0.113.x#1/"]),
+        (["session_id"], ["john.smith"], ["john.smith"]),
+        (["visitor"], ["john.smith"], ["john.smith"]),
+    ],
+)
+def test_sessions_read_from_a_column_of_names_are_masked(paths: list[str], given: list[str], said: list[str]) -> None:
+    clicks = pd.DataFrame({"session_id": pd.Series(given, dtype=object)})
+    hidden = masked(clicks, paths)["session_id"].tolist()
+    assert [re.sub("~.*", "", one) for one in hidden] == said
