@@ -123,6 +123,7 @@ def whole(value: str, kind: Kind, name: Name) -> str | None:
 def _replaced(text: str, name: Name, depth: int) -> str:
     if (
         "&" in text
+        and ";" in text
         and _ENTITY.search(text)
         and (changed := _if_changed(html.unescape(text), text, name, depth)) != text
     ):
@@ -132,7 +133,8 @@ def _replaced(text: str, name: Name, depth: int) -> str:
     if "=" in text or ":" in text or "%3" in text:
         if any(map(kind_of_name, _NAME_OF.findall(text))):
             text = _named(text, name)
-        text = _LOGIN.sub(lambda match: name("secret", match[0]) or match[0], text)
+        if "@" in text:
+            text = _LOGIN.sub(lambda match: name("secret", match[0]) or match[0], text)
     if "%" in text:
         text = _CODED.sub(lambda match: _if_changed(unquote(match[0]), match[0], name, depth), text)
     if not _looks_personal(text):
