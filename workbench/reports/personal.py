@@ -67,7 +67,9 @@ _OPAQUE = re.compile(r"eyJ[\w-]{5,}+\.[\w-]{5,}+(?:\.[\w-]*+)?|[A-Za-z0-9_-]{20,
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 _CHANGE = re.compile(r"(?=[a-z][A-Z0-9]|[A-Z][0-9]|[0-9][A-Za-z]|[A-Z]{2}[a-z])")
 _CODES = re.compile(r"""[%\\=&"']|://""")
-_LOOKS = re.compile(r"[@ +]|[0-9]{8}|[0-9][-_][0-9]|[0-9]{2}[.)][0-9]{3}|[A-Za-z0-9_-]{20}|0[xX]")
+_SIGNS = re.compile(r"[@ +]")  # three, as each alone is much faster than all in one
+_DIGITS = re.compile(r"[0-9](?:[0-9]{7}|[-_][0-9]|[0-9][.)][0-9]{3}|(?<=0)[xX])")
+_LONG = re.compile(r"[A-Za-z0-9_-]{20}")
 _DEPTH: Final = 4
 
 
@@ -151,7 +153,8 @@ def _replaced(text: str, name: Name, depth: int) -> str:
 
 
 def _looks_personal(text: str) -> bool:
-    return _LOOKS.search(text) is not None or text.count(".") > 2 or text.count(":") > 1
+    found = _SIGNS.search(text) or _DIGITS.search(text) or (len(text) >= 20 and _LONG.search(text))
+    return bool(found) or text.count(".") > 2 or text.count(":") > 1
 
 
 def _unescaped(text: str) -> str:
