@@ -15,20 +15,26 @@ __all__ = ["CARRIED", "USUAL", "is_address", "resolved"]
 
 USUAL: Final[MappingOf[str, tuple[str, ...]]] = {
     "session_id": (
-        "session_id", "session", "sid", "ga_session_id", "visit_id", "visitor_id", "visitor", "user_pseudo_id",
-        "anonymous_id", "client_id", "appsflyer_id", "device_id", "idfa", "gaid", "cookie_id", "fingerprint", "user_id",
+        "session_id", "session", "sid", "domain_sessionid", "visitor_id", "visitor", "user_pseudo_id",
+        "full_visitor_id", "anonymous_id", "distinct_id", "client_id", "appsflyer_id", "device_id", "idfa", "gaid", "cookie_id",
+        "fingerprint", "user_id", "uid", "visit_id", "ga_session_id",  # the last two often tell apart only one's own
     ),
     "url": (
-        "url", "page_url", "page_location", "landing_page_url", "landing_page", "final_url",
-        "event_params[page_location]", "context.page.url", "properties.url", "page", "uri", "request_uri", "path",
-        "link", "ad_url", "ad_id", "creative_id",
+        "url", "page_url", "page_location", "landing_page_url", "landing_page", "landing_url", "final_url", "click_url",
+        "original_url", "event_source_url", "event_params[page_location]", "context.page.url", "properties.url",
+        "properties.$current_url", "$current_url", "action_url", "page", "uri", "request_uri", "cs_uri_stem",
+        "pathname", "path", "link", "href", "ad_url", "ad_id", "creative_id",
     ),
     "ts": (
         "ts", "timestamp", "@timestamp", "event_timestamp", "event_time", "click_time", "click_timestamp", "click_ts",
-        "attributed_touch_time", "datetime", "date_time", "time_stamp", "occurred_at", "created_at", "time", "date",
+        "clicked_at", "attributed_touch_time", "touch_time", "derived_tstamp", "collector_tstamp", "datetime",
+        "date_time", "time_stamp", "occurred_at", "created_at", "time", "date",
     ),
     "click_id": ("click_id",),  # a wrong one would make several clicks one; without it each is its line
-    "ip": ("ip", "ip_address", "client_ip", "remote_addr", "remote_ip", "context.ip", "device_ip", "user_ip", "c_ip"),
+    "ip": (
+        "ip", "ip_address", "client_ip", "client_ip_address", "remote_addr", "remote_ip", "context.ip", "device_ip",
+        "user_ip", "user_ipaddress", "c_ip",
+    ),
     "user_agent": ("user_agent", "useragent", "http_user_agent", "context.userAgent", "ua", "cs_user_agent", "agent"),
     "label": ("label", "is_fraud", "fraud", "is_bot", "is_fraudulent", "fraudulent"),
 }  # fmt: skip
@@ -181,8 +187,9 @@ def _likely(name: str, given: Sequence[str], names: Sequence[str]) -> str:
         if close := difflib.get_close_matches(_plain(wanted), near, n=1, cutoff=0.6):
             return near[close[0]]
     if name == "session_id":
-        parts = (next((near[_plain(one)] for one in usual if _plain(one) in near), None) for usual in _PARTS_OF_VISITOR)
-        return "+".join(filter(None, parts)) or "COLUMN"
+        address = next((near[one] for one in near if one in _ADDRESSES), None)
+        others = (next((near[_plain(one)] for one in usual if _plain(one) in near), None) for usual in _OF_A_DEVICE)
+        return "+".join(filter(None, [address, *others])) if address else "COLUMN"  # a device alone is many people's
     return next((near[_plain(one)] for one in _STAND_INS.get(name, ()) if _plain(one) in near), "COLUMN")
 
 
@@ -192,7 +199,7 @@ def _and(names: Sequence[str]) -> str:
 
 _SHOWN: Final = 20  # columns in a message
 _LONGEST_SHOWN: Final = 300
-_PARTS_OF_VISITOR: Final = (USUAL["ip"], ("device", "device_model"), ("os",), USUAL["user_agent"])
+_OF_A_DEVICE: Final = (("device", "device_model"), ("os",), USUAL["user_agent"])
 _STAND_INS: Final[MappingOf[str, tuple[str, ...]]] = {
     "url": (
         "channel", "creative", "placement", "ad_group", "adgroup", "banner", "banner_id", "campaign", "campaign_id",

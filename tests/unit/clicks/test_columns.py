@@ -21,6 +21,13 @@ TALKING = ["ip", "app", "device", "os", "channel", "click_time", "attributed_tim
         (["user_pseudo_id", "event_params[page_location]", "event_timestamp"],) * 1
         + ("user_pseudo_id", "event_params[page_location]", "event_timestamp"),
         (["session_id", "user_id", "url", "ts", "timestamp"], "session_id", "url", "ts"),
+        (
+            ["ga_session_id", "user_pseudo_id", "page_location", "event_time"],
+            "user_pseudo_id",
+            "page_location",
+            "event_time",
+        ),
+        (["distinct_id", "$current_url", "time"], "distinct_id", "$current_url", "time"),
     ],
 )
 def test_usual_names_are_taken_and_told(names: list[str], session: str, url: str, ts: str) -> None:
@@ -49,6 +56,8 @@ def test_fields_that_say_what_a_click_cost_are_carried_along() -> None:
         (Mapping(), TALKING, "--map session_id=ip+device+os,url=channel,ts=click_time"),
         (Mapping(session_id="visitr"), ["visitor", "page", "ts"], "--map session_id=visitor,url=page,ts=ts"),
         (Mapping(label="truht"), ["session_id", "url", "ts", "truth"], ",label=truth"),
+        (Mapping(), ["user_agent", "url", "ts"], "--map session_id=COLUMN,url=url,ts=ts"),
+        (Mapping(), ["user_agent", "x_forwarded_for", "url", "ts"], "--map session_id=x_forwarded_for+user_agent,"),
         (Mapping(), ["req.ip", "req.url", "ts"], "--map session_id=req.ip,url=req.url,ts=ts"),
         (Mapping(), ["AppsFlyer ID", "IP", "x", "ts"], '--map "session_id=AppsFlyer ID,url=COLUMN,ts=ts"'),
         (Mapping(), [], "it has no columns"),
