@@ -16,8 +16,9 @@ __all__ = ["CARRIED", "USUAL", "is_address", "resolved"]
 USUAL: Final[MappingOf[str, tuple[str, ...]]] = {
     "session_id": (
         "session_id", "session", "sid", "domain_sessionid", "visitor_id", "visitor", "user_pseudo_id",
-        "full_visitor_id", "anonymous_id", "distinct_id", "client_id", "appsflyer_id", "device_id", "idfa", "gaid", "cookie_id",
-        "fingerprint", "user_id", "uid", "visit_id", "ga_session_id",  # the last two often tell apart only one's own
+        "full_visitor_id", "anonymous_id", "distinct_id", "client_id", "appsflyer_id", "device_id", "idfa", "gaid",
+        # The last two may tell apart no more than the visits of one person.
+        "cookie_id", "fingerprint", "user_id", "uid", "visit_id", "ga_session_id",
     ),
     "url": (
         "url", "page_url", "page_location", "landing_page_url", "landing_page", "landing_url", "final_url", "click_url",
