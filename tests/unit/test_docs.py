@@ -166,10 +166,11 @@ def test_the_page_of_own_data_shows_what_the_commands_say(tmp_path: Path) -> Non
     assert len(shown) >= 3
     for line, said in shown:
         words = [sys.executable, "-m", *shlex.split(line)]
-        ran = subprocess.run(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=tmp_path
-        )
-        assert [text.rstrip() for text in ran.stdout.splitlines()] == said, line
+        ran = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+        printed, told = ([text.rstrip() for text in output.splitlines()] for output in (ran.stdout, ran.stderr))
+        # On stderr the kernel of a report may have a word of its own, where a machine is busy.
+        assert [text for text in said if text in printed] == printed, (line, ran.stderr)
+        assert [text for text in told if text in said] == [text for text in said if text not in printed], (line, told)
 
 
 # --- examples in Python ---------------------------------------------------------------------------------------------
