@@ -187,7 +187,14 @@ class Positions:
         return self._opened
 
     def _ends(self, places: list[Partition]) -> dict[Partition, int]:
-        found: dict[Partition, int] = self._consumer.end_offsets(places, timeout_ms=_ASK_MS)
+        try:
+            found: dict[Partition, int] = self._consumer.end_offsets(places, timeout_ms=_ASK_MS)
+        except ClientError:
+            # After a broker was away, a client waits longer and longer between two tries; a new one does not.
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+            found = self._consumer.end_offsets(places, timeout_ms=_ASK_MS)
         return found
 
     @contextlib.contextmanager
