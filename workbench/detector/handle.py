@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping as MappingOf
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
@@ -40,6 +41,7 @@ from workbench.spark.cluster import check_master
 __all__ = ["Detector", "detect"]
 
 _log = logging.getLogger("workbench.detector")
+_asking = ThreadPoolExecutor(1, "workbench-progress")
 _one_at_a_time = threading.Lock()
 _current: Detector | None = None
 
@@ -201,6 +203,10 @@ class Detector:
 
         TopicError, which is one, where the clicks topic was deleted or made anew: the detector is about to fail by it.
         """
+        # Not on the caller's thread: Kafka's clients take a KeyboardInterrupt for their own, and a cell would go on.
+        return _asking.submit(self._progress_now).result()
+
+    def _progress_now(self) -> Progress:
         try:
             ends = self._positions.ends_of_clicks()
             self._log.reached(self._positions.judged())
