@@ -99,9 +99,15 @@ class Intake:
         sorting = _Sorting(rows)
         # What costs least comes first, and is not looked at again.
         sorting.put_aside(self._no_page(sorting.cells), NO_PAGE)
-        self._take_url(sorting)
+        sorting.columns["url"] = _texts(_cells(sorting.cells, self._mapping.url))
+        sorting.reject(sorting.columns["url"].isna().to_numpy(), no_text("url"))
         sorting.columns["user_agent"] = self._agents(sorting.cells)
-        sorting.columns["ip"] = self._addresses(sorting.cells)
+        sorting.columns["ip"] = hosts(_texts(_cells(sorting.cells, self._mapping.ip)), self._mapping.client)
+        if self._excluded is not None:  # before anything of the URL is left out
+            found = sorting.columns
+            sorting.put_aside(self._excluded(found["ip"], found["url"], found["user_agent"]), _EXCLUDED)
+        self._take_ad(sorting)
+        self._tell_no_address(sorting)
         self._take_ts(sorting)
         self._take_visitor(sorting)
         self._take_id(sorting, rows)
@@ -121,13 +127,8 @@ class Intake:
             other |= np.array([isinstance(text, str) and _is_asset(text) is not None for text in url], np.bool_)
         return np.asarray(other, np.bool_)
 
-    def _take_url(self, sorting: _Sorting) -> None:
-        url = _texts(_cells(sorting.cells, self._mapping.url))
-        sorting.columns["url"] = url
-        sorting.reject(url.isna().to_numpy(), no_text("url"))
-        if self._excluded is not None:  # before anything of the URL is left out
-            found = self._excluded(self._hosts(sorting.cells), sorting.columns["url"], self._agents(sorting.cells))
-            sorting.put_aside(found, _EXCLUDED)
+    def _take_ad(self, sorting: _Sorting) -> None:
+        """Make of the URL what the ad is counted by."""
         url = sorting.columns["url"]
         if self._mapping.url_from is not None:
             ad = urls.taken(url, self._mapping.url_from)
@@ -177,14 +178,11 @@ class Intake:
         agents = _texts(_cells(cells, self._mapping.user_agent))
         return agents.where(agents != "-", None)
 
-    def _addresses(self, cells: pd.DataFrame) -> pd.Series[Any]:
-        texts, found = _texts(_cells(cells, self._mapping.ip)), self._hosts(cells)
-        if not self._visits and (lost := int((found.isna() & texts.notna() & (texts != "-")).sum())):
+    def _tell_no_address(self, sorting: _Sorting) -> None:
+        texts = _texts(_cells(sorting.cells, self._mapping.ip))
+        lost = int((sorting.columns["ip"].isna() & texts.notna() & (texts != "-")).sum())
+        if lost and not self._visits:
             self.told[f"values of {self._mapping.ip} that are no address, left out of ip"] += lost
-        return found
-
-    def _hosts(self, cells: pd.DataFrame) -> pd.Series[Any]:
-        return hosts(_texts(_cells(cells, self._mapping.ip)), self._mapping.client)
 
 
 class _Sorting:
