@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from confluent_kafka import Producer
+from kafka.admin import KafkaAdminClient
+from kafka.errors import UnknownBrokerIdError
 
 import workbench.broker.topics
 from workbench.broker.clients import admin_client
@@ -83,6 +87,23 @@ def test_offsets_count_the_records_of_each_partition(connection: Connection, top
     assert describe(connection, [topics.clicks])[topics.clicks].begin == {0: 0, 1: 0}
     with pytest.raises(TopicError, match="does not exist"):
         end_offsets(connection, topics.clicks + "-not")
+
+
+def test_a_partition_without_a_leader_is_asked_for_again(
+    connection: Connection, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure_topics(connection, topics)
+    ask, asked = KafkaAdminClient.list_partition_offsets, []
+
+    def led_the_third_time(*args: Any, **options: Any) -> Any:
+        asked.append(args)
+        if len(asked) < 3:
+            raise UnknownBrokerIdError(-1)
+        return ask(*args, **options)
+
+    monkeypatch.setattr(KafkaAdminClient, "list_partition_offsets", led_the_third_time)
+    assert end_offsets(connection, topics.clicks) == {0: 0, 1: 0}
+    assert len(asked) == 4  # the begins, thrice, and the ends
 
 
 def test_recreated_topics_are_empty_and_have_the_new_partitions(connection: Connection, topics: Topics) -> None:

@@ -41,6 +41,7 @@ __all__ = [
 _TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 _UNKNOWN_TOPIC = 3  # Kafka's error code in a topic's metadata
 _DELETED_S = 30.0
+_LED_AGAIN_S = 15.0  # a partition whose broker was away, or has just come up, has no leader for a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,10 +292,23 @@ def _list_offsets(admin: Any, parts: Mapping[str, Iterable[int]], which: Any) ->
 
     asked = {place: which for name, numbers in parts.items() for place in partitions(name, dict.fromkeys(numbers, 0))}
     found: dict[str, dict[int, Any]] = {name: {} for name in parts}
-    listed = admin.list_partition_offsets(asked, isolation_level="read_committed")
-    for place, at in sorted(listed.items()):
+    for place, at in sorted(_listed(admin, asked).items()):
         found[place.topic][place.partition] = at
     return found
+
+
+def _listed(admin: Any, asked: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Asked again while a partition has no leader: the client takes -1, which stands for none, for a broker."""
+    from kafka.errors import RetriableError, UnknownBrokerIdError
+
+    deadline = time.monotonic() + _LED_AGAIN_S
+    while True:
+        try:
+            return dict(admin.list_partition_offsets(asked, isolation_level="read_committed"))
+        except (RetriableError, UnknownBrokerIdError):
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def _admin_client(connection: Connection) -> AbstractContextManager[Any]:

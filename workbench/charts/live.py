@@ -28,6 +28,7 @@ with extra("lab"):
 __all__ = ["LiveChart"]
 
 _MARKS: Final = 20
+_FIRST_S: Final = 60.0  # how long `run` waits for something to draw before its seconds count
 
 
 class LiveChart:
@@ -141,8 +142,10 @@ class LiveChart:
     def run(self, seconds: float, *, progress: bool = False) -> None:
         """Keep the cell busy for `seconds` while the chart moves, then `stop()`.
 
-        Shows the chart first unless it is shown already. An interrupt ends it early, with the static figure
-        in place, and goes on as `KeyboardInterrupt`. An error of the updater ends it too and is raised.
+        The seconds count from the first verdict that is drawn, which is waited for for a minute at most: a detector
+        that has just started, or a busy machine, leaves no empty chart. Shows the chart unless it is shown already. An
+        interrupt ends it early, with the static figure in place, and goes on as `KeyboardInterrupt`. An error of the
+        updater ends it too and is raised.
 
         Parameters
         ----------
@@ -163,6 +166,9 @@ class LiveChart:
                 leave=False,
                 bar_format="{l_bar}{bar}| {n:.0f} of {total:.0f} s",
             ) as bar:
+                while self.running and not self._points and time.monotonic() - began < _FIRST_S:
+                    self._stopping.wait(0.1)
+                began = time.monotonic()
                 while self.running and (spent := time.monotonic() - began) < seconds:
                     bar.update(min(spent, seconds) - bar.n)
                     self._stopping.wait(min(0.25, seconds - spent))

@@ -312,6 +312,22 @@ def test_run_leaves_a_static_figure_with_data_in_place_of_the_widget(monkeypatch
     json.dumps(json.loads(pio.to_json(go.Figure(figure["data"], figure["layout"]))))
 
 
+def test_run_counts_its_seconds_from_the_first_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = verdict_frame(500, rate=100)
+    asked = 0
+
+    class Slow:
+        def frame(self) -> pd.DataFrame:
+            nonlocal asked
+            asked += 1
+            return frame if asked > 3 else frame.head(0)
+
+    monkeypatch.setattr("workbench.charts.live.display", lambda *_, **__: None)
+    chart = LiveChart(Slow(), hz=4, clock=clock_at(frame))
+    chart.run(0.1, progress=False)
+    assert chart.points > 0
+
+
 def test_a_mark_is_a_line_at_the_moment_it_was_made_with_its_text_escaped() -> None:
     frame = verdict_frame(500, rate=100)
     chart = LiveChart(Feed(frame), clock=clock_at(frame))
