@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from polling import until
 from workbench.broker.clients import CODECS, admin_client
 from workbench.broker.recorded import read_topic
 from workbench.broker.topics import Connection, Topics, describe, end_offsets, ensure_topics
+from workbench.clicks.intake import CRAWLERS, NO_VISITOR_SAID
+from workbench.reports.findings import of_topics
+from workbench.rule import Rule
 from workbench.verdicts.audit import audit
 
 pytestmark = pytest.mark.java
@@ -46,6 +50,38 @@ def test_a_topic_ends_before_a_transaction_that_is_still_open(connection: Connec
     assert read_ids(connection, topics.clicks) == ["c1"]
     sender.commit()
     assert read_ids(connection, topics.clicks) == ["c1", "c2"]
+
+
+def test_a_report_of_a_topic_counts_what_its_mapping_leaves_out_and_shows_what_it_carries_along(
+    connection: Connection, topics: Topics
+) -> None:
+    ensure_topics(connection, topics)
+
+    def click(second: int, **more: str) -> bytes:
+        fields = {"who": "v1", "page": "/ad?gclid=1", "at": f"2026-01-02 03:04:{second:02}", "net": "shop"}
+        return json.dumps(fields | more).encode()
+
+    probes = [click(n, who="p", agent="kube-probe/1.29") for n in range(3)]
+    others = [click(7, ip="10.0.0.7"), click(8, who="-"), b"no click", None]
+    put(connection, topics.clicks, *(click(n, ip="203.0.113.9") for n in range(4)), *probes, *others)
+    mapping = {
+        "session_id": "who", "url": "page", "ts": "at", "user_agent": "agent", "tz": "UTC", "carry": {"network": "net"},
+        "exclude": ["10.0.0.0/8", "/nowhere"],
+    }  # fmt: skip
+    found = of_topics(connection, topics, Rule("10s", 3), mapping=mapping)
+    counted = found.quality.set_index("what")["records"]
+    said = {"records": 11, "clicks": 4, "malformed": 1, "left out: excluded": 1, "tombstones, which only delete": 1}
+    said |= {f"left out: {CRAWLERS}": 3, f"left out: {NO_VISITOR_SAID}": 1}
+    assert {what: counted[what] for what in said} == said
+    assert sum(said.values()) == 2 * said["records"]
+    assert (found.figures["flagged"], found.figures["flagged_by_crawlers"]) == (2, 1)
+    assert found.notes == (
+        "--exclude /nowhere left out nothing",
+        "8 URLs without parameters that are new with each click",
+    )
+    assert found.judged["network"].tolist() == ["shop"] * 4
+    kept = of_topics(connection, topics, Rule("10s", 3), mapping=mapping | {"crawlers": "keep"})
+    assert (kept.figures["clicks"], kept.figures["flagged"], kept.figures["by_crawlers"]) == (7, 3, 3)
 
 
 def make(connection: Connection, topic: str, **settings: str) -> None:

@@ -5,6 +5,7 @@ Short sibling: tests/spark/test_foreign.py
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -66,7 +67,7 @@ def check(spark: SparkSession, mapping: Mapping, values: list[bytes]) -> None:
     assert len(spark_found) == len(values)
 
 
-@pytest.mark.parametrize("mapping", MAPPINGS[1:4], ids=range(1, 4))
+@pytest.mark.parametrize("mapping", MAPPINGS[1:4] + MAPPINGS[-1:], ids=[1, 2, 3, "exclude"])
 def test_spark_reads_records_as_python_does(session: SparkSession, mapping: Mapping) -> None:
     check(session, mapping, records(seed=1, count=600))
 
@@ -75,6 +76,19 @@ def test_spark_reads_records_as_python_does(session: SparkSession, mapping: Mapp
 @pytest.mark.parametrize("mapping", MAPPINGS, ids=range(len(MAPPINGS)))
 def test_spark_reads_many_records_as_python_does(session: SparkSession, mapping: Mapping) -> None:
     check(session, mapping, records(seed=2, count=30_000))
+
+
+def test_what_is_excluded_is_what_python_excludes(session: SparkSession) -> None:
+    networks = ["0.0.0.0/0", "203.0.113.8/29", "198.51.100.7", "::/0", "2001:db8::/32", "::ffff:0:0/96", "fe80::/10"]
+    values = [json.dumps({"session_id": "s", "url": "/", "ts": "2026-01-02T03:04:05Z", "ip": ip}) for ip in HOSTS]
+    for network in networks:
+        check(session, Mapping(exclude=[network]), [value.encode() for value in values])
+    agents = ["UptimeRobot/2.0", "uptimerobot", "-", "", 5, None, "\0UPTIMEROBOT", "x"]
+    values = [
+        json.dumps({"session_id": "s", "url": "/?a=1", "ts": "2026-01-02T03:04:05Z", "user_agent": a}) for a in agents
+    ]
+    check(session, Mapping(exclude=["UptimeRobot", "agent:-", "5"]), [value.encode() for value in values])
+    check(session, Mapping(exclude=["/?a"]), [value.encode() for value in values])
 
 
 @pytest.mark.parametrize("client", ["public", 1])

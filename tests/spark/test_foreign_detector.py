@@ -94,6 +94,10 @@ def kinds(now: float) -> dict[str, tuple[bytes | None, Any]]:
         "odd fields beside": (b"s-mix", click(24, user_agent=5, ip=None, label=True)),
         "nobody": (b"s-mix", click(25, session_id="(not set)")),
         "parameter of the network": (b"s-mix", click(26, url="/ad?gclid=abc")),
+        "own network": (b"s-mix", click(27, ip="10.1.2.3:443")),
+        "own network of version 6": (b"s-mix", click(28, ip="2001:DB8:0::7")),
+        "monitor": (b"s-mix", click(29, user_agent="Mozilla/5.0 (UptimeRobot/2.0)")),
+        "health check": (b"s-mix", click(30, url="/healthz?gclid=1")),
     }
 
 
@@ -116,6 +120,10 @@ OUTCOMES = {
     "NUL b": ("n\0b", "v\0b", "/nul", False),
     "NUL c": ("n\0c", "v\0c", "/nul", False),
     "nobody": ("no_visitor", "no visitor: the id is empty, (not set), -, null, 0 or the like"),
+    "own network": ("filtered", "excluded"),
+    "own network of version 6": ("filtered", "excluded"),
+    "monitor": ("filtered", "excluded"),
+    "health check": ("filtered", "excluded"),
 }
 """Of all others: a click of s-mix on /ad, which is flagged with the third one."""
 
@@ -123,7 +131,9 @@ OUTCOMES = {
 def test_each_record_has_its_outcome(connection: Connection, topics: Topics, begin: Start) -> None:
     now = time.time()
     said = kinds(now)
-    mapping = Mapping(click_id="click_id", time_unit="ms", tz="UTC")
+    out = ["10.0.0.0/8", "2001:db8::/32", "uptimerobot", "/healthz"]
+    carry = {"campaign": "campaign", "page": "context.page.url"}
+    mapping = Mapping(click_id="click_id", time_unit="ms", tz="UTC", exclude=out, carry=carry)
     us = (datetime.now(UTC) - EPOCH) // US
     values = {
         name: value if isinstance(value, bytes) else json.dumps(value).encode() for name, (_, value) in said.items()
@@ -140,13 +150,16 @@ def test_each_record_has_its_outcome(connection: Connection, topics: Topics, beg
     assert len(found) == len(said)
 
     read = read_topic(connection, topics.clicks, mapping=mapping)
-    assert read.filtered == {"no visitor: the id is empty, (not set), -, null, 0 or the like": 2}
-    assert read.records == len(read.clicks) + read.invalid + 2 == len(said)
+    assert read.filtered == {"no visitor: the id is empty, (not set), -, null, 0 or the like": 2, "excluded": 4}
+    assert read.records == len(read.clicks) + read.invalid + 6 == len(said)
+    assert read.notes == ("1 URLs without parameters that are new with each click",)
+    carried = read.clicks.set_index("click_id")[["campaign", "page"]]
+    assert (carried["campaign"].notna().sum(), *carried.loc["mix-19"]) == (1, "lamp", "/x")
     flagged = judge(read.clicks, Rule("10s", 3)).set_index("click_id")["fraud"].to_dict()
     assert flagged == {outcome[0]: outcome[3] for outcome in found.values() if len(outcome) == 4}
     audited = audit(connection, topics, mapping=mapping)
     assert audited.ok, audited
-    assert audited.dead_letters == {"malformed": 6, "no_visitor": 2}
+    assert audited.dead_letters == {"malformed": 6, "no_visitor": 2, "filtered": 4}
     assert not audit(connection, topics).ok
 
 
@@ -227,9 +240,8 @@ def test_events_of_the_field_are_flagged_across_partitions(
 def test_what_cannot_be_said_of_a_topic_is_refused_at_once(
     connection: Connection, topics: Topics, begin: Start, tmp_path: Path
 ) -> None:
-    for refused in ("exclude", "merge_repeats"):
-        with pytest.raises(ClickError, match=f"one by one as they come, without {refused}"):
-            begin(mapping={refused: "10s"})
+    with pytest.raises(ClickError, match="one by one as they come, without merge_repeats"):
+        begin(mapping={"merge_repeats": "10s"})
     with begin(checkpoint=tmp_path / "state", mapping="session_id=visitor") as detector:
         assert detector.state == "starting"
     with pytest.raises(CheckpointMismatch, match="mapping"):

@@ -18,7 +18,11 @@ MAPPINGS: Final = (
     Mapping(session_id="p[sid]", url="=/ad", ts="list[0]", time_unit="us", method="method", client=1),
     Mapping(session_id="ip", time_unit="days", tz="UTC", url_keep=["utm_*"], url_drop=["sid", "x*"], client="last"),
     Mapping(session_id=["=shop", "x"], url="a.b", time_unit="ms", url_keep=["*"], method="method", assets=True),
-)
+    Mapping(
+        session_id="user.id", user_agent="x", time_unit="ms", tz="UTC", click_id="id", url_keep=["*"],
+        exclude=["10.0.0.0/8", "192.0.2.1", "2001:db8::/48", "fe80::/10", "utm_source", "url:gclid=", "ABC", "K", "İ"],
+    ),
+)  # fmt: skip
 """Between them all that can be said of a topic."""
 
 _ODD_TEXTS = (

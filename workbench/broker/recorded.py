@@ -54,6 +54,8 @@ class TopicClicks:
         Records without a value: marks that a session's records are to be deleted.
     filtered : dict
         Reason → records that are well and no clicks by the mapping, as those without a visitor.
+    notes : tuple of str
+        What was done to values so that they could be read, and exclusions that nothing was left out for.
     """
 
     clicks: pd.DataFrame
@@ -64,6 +66,7 @@ class TopicClicks:
     older: int
     tombstones: int = 0
     filtered: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         text = f"{self.records:,} records: {len(self.clicks):,} clicks, {self.invalid:,} invalid, {self.ticks:,} ticks"
@@ -154,6 +157,7 @@ def read_topic(
         older=sum(max(0, begin[p] - oldest[p]) for p in end),
         tombstones=tombstones,
         filtered=dict(taking.filtered),
+        notes=tuple(taking.notes),
     )
 
 
@@ -164,6 +168,11 @@ class _Clicks:
         self.invalid, self.filtered = 0, Counter[str]()
         self.rejected: list[tuple[int, int, str]] = []
         self._found: list[Click] = []
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be told of the reading."""
+        return []
 
     def add(self, partition: int, offset: int, value: bytes) -> None:
         try:
@@ -197,6 +206,10 @@ class _Foreign(_Clicks):
         self._take()
         found = pd.concat(self._frames, ignore_index=True).drop(columns=["partition", "offset"])
         return found.drop(columns=[name for name in OPTIONAL if found[name].isna().all()])
+
+    @property
+    def notes(self) -> list[str]:
+        return self._records.notes
 
     def _take(self) -> None:
         taken, self._waiting = self._records.take(self._waiting), []

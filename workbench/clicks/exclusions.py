@@ -22,7 +22,8 @@ class Exclusions:
 
     entries: an address or a network ("203.0.113.0/24"); what begins with "/" or holds "://", a text in URLs; all else,
     a text in user agents, in capital letters or not. "ip:", "url:" and "agent:" before one say which it is.
-    unused: those that no click was left out for so far.
+    unused: those that no click was left out for so far. networks, urls, agents: what each is, and its entry; agents are
+    in small letters.
 
     >>> out = Exclusions(["198.51.100.0/24", "/healthz", "UptimeRobot"])
     >>> ips, agents = pd.Series(["198.51.100.7", "::1", None]), pd.Series(["x", "uptimerobot/2.0", None])
@@ -32,9 +33,9 @@ class Exclusions:
 
     def __init__(self, entries: Collection[str]) -> None:
         self.unused = set(entries)
-        self._networks: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str]] = []
-        self._urls: list[tuple[str, str]] = []
-        self._agents: list[tuple[str, str]] = []
+        self.networks: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str]] = []
+        self.urls: list[tuple[str, str]] = []
+        self.agents: list[tuple[str, str]] = []
         for entry in entries:
             kind, _, text = entry.partition(":")
             if kind not in ("ip", "url", "agent") or not text:
@@ -43,22 +44,22 @@ class Exclusions:
             if kind == "ip" and network is None:
                 raise ClickError(f"--exclude {entry} names no address or network; write it as ip:203.0.113.0/24")
             if network is not None and kind in ("", "ip"):
-                self._networks.append((network, entry))
+                self.networks.append((network, entry))
             elif kind == "url" or (not kind and (text.startswith("/") or "://" in text)):
-                self._urls.append((text, entry))
+                self.urls.append((text, entry))
             else:
-                self._agents.append((text.lower(), entry))
+                self.agents.append((text.lower(), entry))
 
     def __call__(self, ip: pd.Series[Any], url: pd.Series[Any], user_agent: pd.Series[Any]) -> Bools:
         """By click whether it is left out. Shape (n,)."""
         out = np.zeros(len(url), np.bool_)
-        if self._networks:
+        if self.networks:
             out |= _where(ip, self._in_networks)
-        if self._urls:
-            out |= _where(url, lambda text: self._found(entry for part, entry in self._urls if part in text))
-        if self._agents:
+        if self.urls:
+            out |= _where(url, lambda text: self._found(entry for part, entry in self.urls if part in text))
+        if self.agents:
             out |= _where(
-                user_agent, lambda text: self._found(entry for part, entry in self._agents if part in text.lower())
+                user_agent, lambda text: self._found(entry for part, entry in self.agents if part in text.lower())
             )
         return out
 
@@ -67,7 +68,7 @@ class Exclusions:
             address = ipaddress.ip_address(text)
         except ValueError:
             return False
-        return self._found(entry for network, entry in self._networks if address in network)
+        return self._found(entry for network, entry in self.networks if address in network)
 
     def _found(self, entries: Iterator[str]) -> bool:
         found = set(entries)

@@ -6,6 +6,7 @@ words, in `detector.foreign`, with the same outcome and the same reasons. No bro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from workbench.errors import ClickError
 from workbench.sources import paths
 from workbench.sources.json_values import cell, decoder
 from workbench.sources.rows import Rows
+from workbench.text import quote
 
 __all__ = [
     "FRAMED",
@@ -40,7 +42,7 @@ LIST: Final = "a JSON array: clicks must be sent one in a record"
 FRAMED: Final = "0 and the id of a schema, and then no JSON object: Avro and Protobuf are not read; send JSON"
 """What is said of records that are none."""
 
-_NOT_FOR_TOPICS: Final = ("exclude", "merge_repeats", "log_format")
+_NOT_FOR_TOPICS: Final = ("merge_repeats", "log_format")
 
 AnyMapping = Mapping | MappingOf[str, Any] | str | Path
 """What users give for a mapping, see `Mapping.of`."""
@@ -92,7 +94,8 @@ def described(mapping: Mapping) -> str:
     ways += [f"without a zone in {mapping.tz}"] if mapping.tz else []
     told[2] += f" ({', '.join(ways)})" if ways else ""
     made = "made of topic, partition and offset" if mapping.click_id is None else f"read from {mapping.click_id}"
-    return f"{', '.join(told)}; click_id is {made}"
+    out = f"; what is of {' or '.join(map(quote, mapping.exclude))} is left out" if mapping.exclude else ""
+    return f"{', '.join(told)}; click_id is {made}{out}"
 
 
 def decoded(value: bytes) -> dict[str, Any]:
@@ -137,6 +140,14 @@ class Records:
         self._intakes: dict[int, Intake] = {}
         for path in self._paths:
             paths.parse(path)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done to values so far, and exclusions that nothing was left out for."""
+        told: Counter[str] = sum((intake.told for intake in self._intakes.values()), Counter())
+        unused = set(self._mapping.exclude).intersection(*(intake.unused for intake in self._intakes.values()))
+        notes = [f"--exclude {entry} left out nothing" for entry in self._mapping.exclude if entry in unused]
+        return notes + [f"{count:,} {what}" if count else what for what, count in told.items()]
 
     def take(self, records: Iterable[Record]) -> Taken:
         """Sort them out, by partition and in their order."""

@@ -32,11 +32,13 @@ from workbench.sources.hosts import hosts
 from workbench.sources.rows import Rows
 from workbench.text import LONGEST_TEXT
 
-__all__ = ["ASSET", "CRAWLERS", "NO_PAGE", "NO_VISITOR_SAID", "Chunk", "Intake", "no_ad", "no_text", "visitor"]
+__all__ = [
+    "ASSET", "CRAWLERS", "EXCLUDED", "NO_PAGE", "NO_VISITOR_SAID", "Chunk", "Intake", "no_ad", "no_text", "visitor",
+]  # fmt: skip
 
 NO_VISITOR_SAID: Final = "no visitor: the id is empty, (not set), -, null, 0 or the like"
 CRAWLERS: Final = "known crawlers and health checks"
-_EXCLUDED: Final = "excluded"
+EXCLUDED: Final = "excluded"
 NO_PAGE: Final = "no clicks on pages: pictures, scripts, other methods"
 ASSET: Final = (
     r"[^?]*(?:\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|woff2?|ttf|otf|eot)|/robots\.txt)(?:\?|\Z)"
@@ -105,7 +107,7 @@ class Intake:
         sorting.columns["ip"] = hosts(_texts(_cells(sorting.cells, self._mapping.ip)), self._mapping.client)
         if self._excluded is not None:  # before anything of the URL is left out
             found = sorting.columns
-            sorting.put_aside(self._excluded(found["ip"], found["url"], found["user_agent"]), _EXCLUDED)
+            sorting.put_aside(self._excluded(found["ip"], found["url"], found["user_agent"]), EXCLUDED)
         self._take_ad(sorting)
         self._tell_no_address(sorting)
         self._take_ts(sorting)

@@ -15,12 +15,13 @@ from pyspark.sql import functions as F
 
 from workbench.clicks import urls
 from workbench.clicks.columns import is_address
+from workbench.clicks.exclusions import Exclusions
 from workbench.clicks.foreign import FRAMED, LIST, NOT_ONE
 from workbench.clicks.identity import NO_VISITOR
-from workbench.clicks.intake import ASSET, NO_PAGE, NO_VISITOR_SAID, no_ad, no_text
+from workbench.clicks.intake import ASSET, EXCLUDED, NO_PAGE, NO_VISITOR_SAID, no_ad, no_text
 from workbench.clicks.mapping import CONSTANT, Mapping
 from workbench.clicks.times import BLANKS
-from workbench.detector.foreign_values import host, moment
+from workbench.detector.foreign_values import host, in_network, moment
 from workbench.errors import ClickError
 from workbench.sources.json_values import LOOSE
 from workbench.sources.paths import ENTRY_NAMES, ENTRY_VALUES, Step, parse
@@ -58,7 +59,8 @@ class ForeignRecords:
         no_record = F.when(F.col("framed"), FRAMED).when(first == "[", LIST).otherwise(NOT_ONE)
         self._no_record = F.when(F.col("document").isNull(), no_record).alias("no_record")
 
-        one = (mapping.url, mapping.ts, mapping.click_id, mapping.method)
+        one = [mapping.url, mapping.ts, mapping.click_id, mapping.method]
+        one += [mapping.ip, mapping.user_agent] if mapping.exclude else []
         paths = list(dict.fromkeys(path for path in (*mapping.session_id, *one) if path is not None))
         self._raw = tuple(_raw(path).alias(f"raw{i}") for i, path in enumerate(paths))
         at = {path: i for i, path in enumerate(paths)}
@@ -89,7 +91,7 @@ class ForeignRecords:
             if not mapping.assets:
                 asset = url.rlike(f"^(?i){ASSET.replace('Z', 'z')}") & (kind == "STRING")
                 page &= ~F.coalesce(asset, F.lit(False))
-        self._values = (
+        self._values = [
             text_of(mapping.url).alias("url_given"),
             _url(text_of(mapping.url), mapping).alias("url"),
             event_time,
@@ -98,8 +100,18 @@ class ForeignRecords:
             reduce(lambda left, right: left | right, map(wrong, mapping.session_id)).alias("wrong_visitor"),
             (click_id if mapping.click_id is None else text_of(mapping.click_id)).alias("click_id"),
             page.alias("is_page"),
+        ]
+        if mapping.exclude:
+            assert mapping.ip is not None, "topic_mapping fills it in"
+            assert mapping.user_agent is not None, "as this"
+            self._values += [
+                host(text_of(mapping.ip), mapping.client).alias("ip"),
+                text_of(mapping.user_agent).alias("user_agent"),
+            ]
+        self._whose = (
+            _visitor(len(mapping.session_id)).alias("session_id"),
+            _is_excluded(mapping).alias("is_excluded"),
         )
-        self._visitor = _visitor(len(mapping.session_id)).alias("session_id")
         self._why = self._what_is_wrong().alias("why")
         self.is_none, self.reason, self.detail = F.col("why").isNotNull(), F.col("why.reason"), F.col("why.detail")
 
@@ -110,7 +122,7 @@ class ForeignRecords:
         found = found.select(*_SENT_ALONG, "document", self._no_record).select(*_SENT_ALONG, "no_record", *self._raw)
         found = found.select("*", *self._said).select("*", *self._kinds).select("*", *self._ids)
         found = found.select(*_SENT_ALONG, "no_record", *self._values)
-        return found.select("*", self._visitor).select("*", self._why)
+        return found.select("*", *self._whose).select("*", self._why)
 
     def _what_is_wrong(self) -> Column:
         """The first reason in the order in which `Intake` looks, or null."""
@@ -124,6 +136,7 @@ class ForeignRecords:
         if mapping.method is not None:
             said = said.when(~F.col("is_page"), why("filtered", NO_PAGE))
         said = said.when(F.col("url_given").isNull(), why("malformed", no_text("url")))
+        said = said.when(F.col("is_excluded"), why("filtered", EXCLUDED))
         if mapping.url_from is not None:
             said = said.when(F.col("url").isNull(), why("filtered", no_ad(mapping.url_from)))
         said = said.when(F.col("no_time").isNotNull(), why("malformed", F.col("no_time")))
@@ -235,6 +248,15 @@ def _url(url: Column, mapping: Mapping) -> Column:
         less = F.when(less == "", "/").otherwise(less)
         url = F.when(url.contains("?"), F.when(url.rlike(pattern), less).otherwise(url)).otherwise(url)
     return url
+
+
+def _is_excluded(mapping: Mapping) -> Column:
+    """As `exclusions.Exclusions`."""
+    out, agent = Exclusions(mapping.exclude), F.lower("user_agent")
+    found = [in_network(F.col("ip"), network) for network, _ in out.networks]
+    found += [F.col("url_given").contains(F.lit(text)) for text, _ in out.urls]
+    found += [(agent != "-") & agent.contains(F.lit(text)) for text, _ in out.agents]
+    return reduce(lambda left, right: left | right, (F.coalesce(one, F.lit(False)) for one in found), F.lit(False))
 
 
 def _visitor(parts: int) -> Column:

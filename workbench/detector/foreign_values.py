@@ -15,11 +15,13 @@ from workbench.clicks.times import BLANKS, DATED, NO_TIME, NO_TIME_AT_ALL, NO_UN
 from workbench.sources.hosts import NOBODY
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
     from pyspark.sql import Column
 
     from workbench.clicks.mapping import Mapping
 
-__all__ = ["INSIDE", "host", "moment"]
+__all__ = ["INSIDE", "host", "in_network", "moment"]
 
 _BYTE: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _V4: Final = rf"{_BYTE}(?:\.{_BYTE}){{3}}"
@@ -55,6 +57,22 @@ def host(text: Column, client: Client) -> Column:
     return F.get(entries, F.greatest(F.lit(0), F.size(entries) - 1 - client))
 
 
+def in_network(host: Column, network: IPv4Network | IPv6Network) -> Column:
+    """Whether a host, as `host` gives it, is an address of the network; null or false where it is none."""
+    if network.version == 4:
+        octets = F.split(host, r"\.")
+        number = sum((F.get(octets, F.lit(i)).try_cast("bigint") * 256 ** (3 - i) for i in range(4)), F.lit(0))
+        return host.rlike(rf"^{_V4}\z") & number.between(int(network[0]), int(network[-1]))
+    groups = F.transform(F.split(_groups(host), ":"), lambda group: F.lpad(group, 4, "0"))
+    least, most = (address.exploded.replace(":", "") for address in (network[0], network[-1]))
+    return F.when(host.contains(":"), F.array_join(groups, "").between(least, most))
+
+
+def _groups(text: Column) -> Column:
+    """All eight groups of an IPv6 address, as Java writes them; null where it is none."""
+    return F.substring_index(F.try_reflect(F.lit("java.net.InetAddress"), F.lit("getByName"), text), "/", -1)
+
+
 def _bare(entry: Column) -> Column:
     """An entry without prefix, brackets and port."""
     entry = F.regexp_replace(entry, r"^(?i)(?:ip(?:v[46])?|for)[:=]", "")
@@ -82,7 +100,7 @@ def _normal(entry: Column) -> Column:
 
 def _v6(text: Column) -> Column:
     """RFC 5952 of an IPv6 address, or null. Java writes all eight groups, and of an IPv4 address in it that alone."""
-    long = F.substring_index(F.try_reflect(F.lit("java.net.InetAddress"), F.lit("getByName"), text), "/", -1)
+    long = _groups(text)
     short = long
     for zeros in range(2, 9):
         found = rf"^((?:(?!0(?::0){{{zeros - 1}}}(?::|\z))[0-9a-f]+:)*)0(?::0){{{zeros - 1}}}(?::|\z)"

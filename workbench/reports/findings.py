@@ -207,7 +207,7 @@ def of_topics(
     }
     letters = _dead_letters(connection, topics.dead_letters)
     counts |= {f"given up by the detector: {reason.replace('_', ' ')}": n for reason, n in letters.items()}
-    recording = Recording(clicks, held.records, held.rejected, held.filtered, aside, mapping=read)
+    recording = Recording(clicks, held.records, held.rejected, held.filtered, aside, mapping=read, notes=held.notes)
     return _findings(f"topic {topics.clicks}", rule, recording, counts, show_personal)
 
 

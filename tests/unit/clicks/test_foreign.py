@@ -56,7 +56,7 @@ def test_what_is_no_record_is_told_from_what_it_may_be(value: bytes, said: str) 
 
 @pytest.mark.parametrize(
     "refused",
-    [{"exclude": "bot"}, {"merge_repeats": "2s"}, {"log_format": "caddy"}, {"format": "csv"}, {"time_format": "%Y"}],
+    [{"merge_repeats": "2s"}, {"log_format": "caddy"}, {"format": "csv"}, {"time_format": "%Y"}],
 )
 def test_what_cannot_be_said_of_single_records_is_refused(refused: dict[str, Any]) -> None:
     with pytest.raises(ClickError, match="Fix: leave"):
