@@ -7,7 +7,10 @@ from functools import lru_cache
 from reprlib import Repr
 from typing import Final
 
-__all__ = ["LONGEST_TEXT", "first_line", "label", "printable", "quote", "spreadsheet_safe"]
+__all__ = ["BLANKS", "LONGEST_TEXT", "first_line", "label", "printable", "quote", "spreadsheet_safe"]
+
+BLANKS: Final = " \t\n\r\f\v"
+"""What may stand before and after a value, and is no part of it."""
 
 LONGEST_TEXT: Final = 8192
 """Characters a text of a click may have: a record must fit through the broker, the state of a session stay small."""

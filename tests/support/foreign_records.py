@@ -22,6 +22,7 @@ MAPPINGS: Final = (
         session_id="user.id", user_agent="x", time_unit="ms", tz="UTC", click_id="id", url_keep=["*"],
         exclude=["10.0.0.0/8", "192.0.2.1", "2001:db8::/48", "fe80::/10", "utm_source", "url:gclid=", "ABC", "K", "İ"],
     ),
+    Mapping(time_unit="s", where=["method=get,Head", "user.id!=s1, 12", "x=abc,true,1000,a/b"], url="=/ad"),
 )  # fmt: skip
 """Between them all that can be said of a topic."""
 

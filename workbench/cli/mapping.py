@@ -35,6 +35,8 @@ def add_mapping(parser: argparse.ArgumentParser, *, topic: bool = False) -> None
     text = "parameters that are not dropped; * drops none"
     option("url-keep", text, action="append", default=[], metavar="NAME[,…]")
     option("url-from", "the parameter that names the ad: clicks count by it instead of by the URL", metavar="NAME")
+    text = f"which records are clicks, as event_name=click,tap or type!=scroll{again}: all must hold"
+    option("where", text, action="append", default=[], metavar="PATH[!]=VALUE[,…]")
     if topic:
         return
     text = f"a field to carry along into frames, evidence and reports{again}"
@@ -68,6 +70,7 @@ def mapping_of(args: argparse.Namespace) -> Mapping:
     for name in _LISTS:
         words = [word for given in getattr(args, name, []) for word in given.split(",") if word]
         values[name] = words or None
+    values["where"] = args.where or None
     if carried := [pair.partition("=") for pair in getattr(args, "carry", [])]:
         values["carry"] = {**made.carry, **{name: path or name for name, _, path in carried}}
     return made.but(**values)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from workbench.clicks.mapping import CONSTANT, FIELD_NAMES, Mapping
+from workbench.clicks.where import conditions
 from workbench.errors import ClickError
 
 __all__ = ["CARRIED", "USUAL", "is_address", "resolved"]
@@ -82,7 +83,12 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
     """
     there = {_plain(name): name for name in reversed(names)}
     taken = {path for name in FIELD_NAMES for path in _paths(mapping, name)} | set(mapping.carry.values())
-    wrong = [path for path in taken if not path.startswith(CONSTANT) and not _is_there(path, names)]
+    asked = dict.fromkeys(condition.path for condition in conditions(mapping.where))
+    wrong = [
+        path
+        for path in (*taken, *(asked.keys() - taken))
+        if not path.startswith(CONSTANT) and not _is_there(path, names)
+    ]
     guesses: dict[str, str] = {}
     for name, usual in USUAL.items():
         if _paths(mapping, name):
@@ -169,8 +175,11 @@ def _what_is_missing(
     shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
     carried = {name: path for name, path in mapping.carry.items() if path in wrong}
-    options = [("--map", ",".join(pairs))] if missing or set(wrong) - set(carried.values()) else []
+    asked = [one for one in conditions(mapping.where) if one.path in wrong]
+    elsewhere = {*carried.values(), *(one.path for one in asked)}
+    options = [("--map", ",".join(pairs))] if missing or set(wrong) - elsewhere else []
     options += [("--carry", f"{name}={_likely(name, [path], names)}") for name, path in carried.items()]
+    options += [("--where", one.but(_likely("", [one.path], names))) for one in asked]
     option = " ".join(f"{way} {_quoted(value)}" for way, value in options)
     return f"{source} has {' and '.join(said)}; it has {shown or 'no columns'}. Fix: {option}"
 

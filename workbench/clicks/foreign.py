@@ -18,6 +18,7 @@ import pandas as pd
 
 from workbench.clicks.intake import Intake
 from workbench.clicks.mapping import CONSTANT, FIELD_NAMES, Mapping
+from workbench.clicks.where import conditions
 from workbench.errors import ClickError
 from workbench.sources import paths
 from workbench.sources.json_values import cell, decoder
@@ -94,8 +95,9 @@ def described(mapping: Mapping) -> str:
     ways += [f"without a zone in {mapping.tz}"] if mapping.tz else []
     told[2] += f" ({', '.join(ways)})" if ways else ""
     made = "made of topic, partition and offset" if mapping.click_id is None else f"read from {mapping.click_id}"
+    only = f"; only where {' and '.join(mapping.where)}" if mapping.where else ""
     out = f"; what is of {' or '.join(map(quote, mapping.exclude))} is left out" if mapping.exclude else ""
-    return f"{', '.join(told)}; click_id is {made}{out}"
+    return f"{', '.join(told)}; click_id is {made}{only}{out}"
 
 
 def decoded(value: bytes) -> dict[str, Any]:
@@ -135,7 +137,12 @@ class Records:
 
     def __init__(self, mapping: Mapping, topic: str) -> None:
         self._mapping, self._topic = mapping, topic
-        named = (*mapping.session_id, *(getattr(mapping, name) for name in FIELD_NAMES[1:]), *mapping.carry.values())
+        named = (
+            *mapping.session_id,
+            *(getattr(mapping, name) for name in FIELD_NAMES[1:]),
+            *mapping.carry.values(),
+            *(one.path for one in conditions(mapping.where)),
+        )
         self._paths = list(dict.fromkeys(path for path in named if path and not path.startswith(CONSTANT)))
         self._intakes: dict[int, Intake] = {}
         for path in self._paths:

@@ -11,30 +11,27 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from workbench.clicks import urls
 from workbench.clicks.columns import is_address
 from workbench.clicks.crawlers import crawlers
 from workbench.clicks.exclusions import Exclusions
-from workbench.clicks.identity import is_visitor
+from workbench.clicks.ids import no_text, texts, visitor
+from workbench.clicks.kinds import Kinds
 from workbench.clicks.mapping import CONSTANT, Mapping
-from workbench.clicks.record import FIELDS, OPTIONAL, is_text
+from workbench.clicks.record import FIELDS, OPTIONAL
 from workbench.clicks.times import Times
+from workbench.clicks.where import conditions
 from workbench.sources.hosts import hosts
 from workbench.sources.rows import Rows
 from workbench.text import LONGEST_TEXT
 
-__all__ = [
-    "ASSET", "CRAWLERS", "EXCLUDED", "NO_PAGE", "NO_VISITOR_SAID", "Chunk", "Intake", "no_ad", "no_text", "visitor",
-]  # fmt: skip
+__all__ = ["ASSET", "CRAWLERS", "EXCLUDED", "NO_PAGE", "NO_VISITOR_SAID", "Chunk", "Intake", "no_ad"]
 
 NO_VISITOR_SAID: Final = "no visitor: the id is empty, (not set), -, null, 0 or the like"
 CRAWLERS: Final = "known crawlers and health checks"
@@ -74,15 +71,26 @@ class Intake:
 
     mapping: with a path for each field there is. source: its name, which ids are made of. visits: whether visits are to
     be made of a log's lines where there is no session_id. told: what was done to values, by how many.
-    alone: each row is read by itself, see `Times`.
+    alone: each row is read by itself, see `Times`. kinds: counts the values of `kinds_in`, columns that may say which
+    rows are clicks.
     """
 
-    def __init__(self, mapping: Mapping, source: str, visits: bool, alone: bool = False) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        source: str,
+        visits: bool,
+        alone: bool = False,
+        kinds: Kinds | None = None,
+        kinds_in: Sequence[str] = (),
+    ) -> None:
         self.told: Counter[str] = Counter()
         self._mapping, self._source = mapping, source
         self._visits = visits and not mapping.session_id
         self._times = Times(mapping, mapping.ts or "ts", source, alone)
         self._excluded = Exclusions(mapping.exclude) if mapping.exclude else None
+        self._where, self._requests = conditions(mapping.where), conditions((), mapping.method)
+        self._kinds, self._kinds_in = kinds or Kinds(), kinds_in
         self._drop = urls.parameters_of_ad(mapping.url_drop, mapping.url_keep)
 
     @property
@@ -101,10 +109,14 @@ class Intake:
         sorting = _Sorting(rows)
         # What costs least comes first, and is not looked at again.
         sorting.put_aside(self._no_page(sorting.cells), NO_PAGE)
-        sorting.columns["url"] = _texts(_cells(sorting.cells, self._mapping.url))
+        for condition in self._where:
+            values = texts(_cells(sorting.cells, condition.path))
+            self._kinds.count_where(condition, values)
+            sorting.put_aside(~condition.met(values), condition.reason)
+        sorting.columns["url"] = texts(_cells(sorting.cells, self._mapping.url))
         sorting.reject(sorting.columns["url"].isna().to_numpy(), no_text("url"))
         sorting.columns["user_agent"] = self._agents(sorting.cells)
-        sorting.columns["ip"] = hosts(_texts(_cells(sorting.cells, self._mapping.ip)), self._mapping.client)
+        sorting.columns["ip"] = hosts(texts(_cells(sorting.cells, self._mapping.ip)), self._mapping.client)
         if self._excluded is not None:  # before anything of the URL is left out
             found = sorting.columns
             sorting.put_aside(self._excluded(found["ip"], found["url"], found["user_agent"]), EXCLUDED)
@@ -113,21 +125,22 @@ class Intake:
         self._take_ts(sorting)
         self._take_visitor(sorting)
         self._take_id(sorting, rows)
-        sorting.columns["label"] = _texts(_cells(sorting.cells, self._mapping.label))
+        sorting.columns["label"] = texts(_cells(sorting.cells, self._mapping.label))
+        for path in self._kinds_in:
+            self._kinds.count(path, texts(_cells(sorting.cells, path)))
         for name, path in self._mapping.carry.items():
             values = _cells(sorting.cells, path).astype(object)
             sorting.columns[name] = pd.Series([_plain_value(value) for value in values], dtype=object)
         return sorting.chunk(rows, self._mapping.crawlers == "aside")
 
     def _no_page(self, cells: pd.DataFrame) -> Bools:
-        if self._mapping.method is None:
-            return np.zeros(len(cells), np.bool_)
-        method = _texts(_cells(cells, self._mapping.method)).str.upper().to_numpy()
-        url = _cells(cells, self._mapping.url).to_numpy()
-        other = (method != "GET") & (method != "POST") & pd.notna(method)
-        if not self._mapping.assets:
-            other |= np.array([isinstance(text, str) and _is_asset(text) is not None for text in url], np.bool_)
-        return np.asarray(other, np.bool_)
+        other = np.zeros(len(cells), np.bool_)
+        for condition in self._requests:
+            other |= ~condition.met(texts(_cells(cells, condition.path)))
+            if not self._mapping.assets:
+                url = _cells(cells, self._mapping.url).to_numpy()
+                other |= np.array([isinstance(text, str) and _is_asset(text) is not None for text in url], np.bool_)
+        return other
 
     def _take_ad(self, sorting: _Sorting) -> None:
         """Make of the URL what the ad is counted by."""
@@ -159,9 +172,9 @@ class Intake:
         parts, wrong = [], np.zeros(len(sorting.cells), np.bool_)
         for path in self._mapping.session_id:
             raw = _cells(sorting.cells, path)
-            texts = _texts(raw)
-            wrong |= (texts.isna() & raw.notna() & (raw != "")).to_numpy(dtype=bool)
-            parts.append((hosts(texts, self._mapping.client).fillna(texts) if is_address(path) else texts).to_list())
+            said = texts(raw)
+            wrong |= (said.isna() & raw.notna() & (raw != "")).to_numpy(dtype=bool)
+            parts.append((hosts(said, self._mapping.client).fillna(said) if is_address(path) else said).to_list())
         names = [visitor(values) for values in zip(*parts, strict=True)]
         too_long = np.array([name is not None and len(name) > LONGEST_TEXT for name in names], np.bool_)
         sorting.columns["session_id"] = pd.Series(names, dtype=object)
@@ -173,16 +186,16 @@ class Intake:
             made = [f"{self._source}:{number}" for number in rows.line[sorting.left].tolist()]
             sorting.columns["click_id"] = pd.Series(made, dtype=object)
             return
-        sorting.columns["click_id"] = _texts(_cells(sorting.cells, self._mapping.click_id))
+        sorting.columns["click_id"] = texts(_cells(sorting.cells, self._mapping.click_id))
         sorting.reject(sorting.columns["click_id"].isna().to_numpy(), no_text("click_id"))
 
     def _agents(self, cells: pd.DataFrame) -> pd.Series[Any]:
-        agents = _texts(_cells(cells, self._mapping.user_agent))
+        agents = texts(_cells(cells, self._mapping.user_agent))
         return agents.where(agents != "-", None)
 
     def _tell_no_address(self, sorting: _Sorting) -> None:
-        texts = _texts(_cells(sorting.cells, self._mapping.ip))
-        lost = int((sorting.columns["ip"].isna() & texts.notna() & (texts != "-")).sum())
+        said = texts(_cells(sorting.cells, self._mapping.ip))
+        lost = int((sorting.columns["ip"].isna() & said.notna() & (said != "-")).sum())
         if lost and not self._visits:
             self.told[f"values of {self._mapping.ip} that are no address, left out of ip"] += lost
 
@@ -243,21 +256,6 @@ class _Sorting:
         )
 
 
-def visitor(parts: Sequence[str | None]) -> str | None:
-    """Name the visitor that several values are together, so that no two are alike. None where there is no visitor.
-
-    The first value is what must be there: without an address, all who have the same device would be one.
-
-    >>> visitor(["87540", "1", None]), visitor(["a/b", "c"]), visitor(["(not set)", "1"])
-    ('87540/1/', 'a%2Fb/c', None)
-    """
-    if parts[0] is None or not is_visitor(parts[0]):
-        return None
-    if len(parts) == 1:
-        return parts[0]
-    return "/".join((part or "").replace("%", "%25").replace("/", "%2F") for part in parts)
-
-
 def _cells(cells: pd.DataFrame, path: str | None) -> pd.Series[Any]:
     """The cells of a path, or its constant, or nothing."""
     if path is not None and path in cells.columns:
@@ -269,38 +267,6 @@ def _cells(cells: pd.DataFrame, path: str | None) -> pd.Series[Any]:
 def _plain_value(value: object) -> object:
     """A value to carry along: an object or a list as JSON."""
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else value
-
-
-def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Texts that can be ids. Whole numbers are written out, other kinds are None."""
-    if values.dtype == object:
-        try:
-            texts = pa.array(values, pa.string(), from_pandas=True)
-        except (pa.ArrowException, UnicodeEncodeError):
-            pass
-        else:
-            length = pc.utf8_length(texts).fill_null(0).to_numpy()
-            good = (length > 0) & (length <= LONGEST_TEXT)
-            return values if good.all() else values.where(good, None)
-    return pd.Series([_text(value) for value in values], index=values.index, dtype=object)
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bool | np.bool_):
-        value = str(bool(value)).lower()
-    elif isinstance(value, int | np.integer):
-        value = str(value)
-    elif isinstance(value, Decimal):
-        value = f"{value:f}"
-    elif isinstance(value, float | np.floating) and np.isfinite(value):
-        number = float(value)
-        value = str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
-    return value if isinstance(value, str) and is_text(value) else None
-
-
-def no_text(field: str) -> str:
-    """Why a value cannot be this field."""
-    return f"{field} is not text of 1 to {LONGEST_TEXT} characters"
 
 
 def no_ad(parameter: str) -> str:

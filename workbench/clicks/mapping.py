@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
+from workbench.clicks.where import conditions
 from workbench.durations import duration, format_duration
 from workbench.errors import ClickError, RuleError
 from workbench.sources.hosts import Client
@@ -37,7 +38,7 @@ _RESERVED: Final = (
     *("rule_id", "window_ms", "threshold", "revised", "fraudClick"),
 )
 _TEXTS: Final = ("log_format", "tz", "time_format", "url_from")
-_LISTS: Final = ("session_id", "url_drop", "url_keep", "exclude")
+_LISTS: Final = ("session_id", "url_drop", "url_keep", "where", "exclude")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,9 @@ class Mapping:
         Parameters that are not dropped; ``["*"]`` drops none.
     url_from
         The parameter that names the ad: clicks count by it instead of by the URL.
+    where
+        Which records are clicks, where others are among them: ``event_name=click,tap`` keeps those that have one of
+        the values, ``type!=scroll`` those that have none. All of several hold.
     exclude
         Addresses, networks, and texts in user agents or URLs whose clicks are left out, counted.
     crawlers
@@ -125,6 +129,7 @@ class Mapping:
     url_drop: Sequence[str] = ()
     url_keep: Sequence[str] = ()
     url_from: str | None = None
+    where: Sequence[str] = ()
     exclude: Sequence[str] = ()
     crawlers: Crawlers = "aside"
     merge_repeats: timedelta | str | None = None
@@ -157,6 +162,7 @@ class Mapping:
         _one_of("format", self.format, (None, *get_args(Format)))
         _one_of("time_unit", self.time_unit, (None, *get_args(TimeUnit)))
         _one_of("crawlers", self.crawlers, get_args(Crawlers))
+        conditions(self.where)
         object.__setattr__(self, "client", _client(self.client))
         object.__setattr__(self, "idle_gap", _span("idle_gap", self.idle_gap))
         if self.merge_repeats is not None:
@@ -191,6 +197,8 @@ class Mapping:
         --------
         >>> Mapping.of("session_id=ip+device, label==bot").session_id, Mapping.of("label==bot").label
         (('ip', 'device'), '=bot')
+        >>> Mapping.of("where=event=click,tap,where=os!=13,tz=UTC").where
+        ('event=click,tap', 'os!=13')
         """
         if given is None:
             return cls()
@@ -286,6 +294,7 @@ class Mapping:
         yield from (("session_id", path) for path in self.session_id)
         yield from ((name, path) for name in FIELD_NAMES[1:] if (path := getattr(self, name)) is not None)
         yield from self.carry.items()
+        yield from (("where", condition.path) for condition in conditions(self.where))
 
 
 def _written(value: object) -> str:
@@ -324,11 +333,20 @@ def _toml(text: str) -> dict[str, Any]:
 
 def _pairs(text: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    where: list[str] = []
+    last = ""
     for pair in filter(None, map(str.strip, text.split(","))):
         name, _, path = (part.strip() for part in pair.partition("="))
+        if last == "where" and not path and name:  # a further value of the condition
+            where[-1] += f",{name}"
+            continue
         if not (name and path):
             raise ClickError(f"columns are named FIELD=COLUMN, as session_id=visitor: got {quote(pair)}")
+        last = name
+        if name == "where":
+            where.append(path)
+            continue
         truth = {"true": True, "false": False}.get(path) if name == "assets" else None
         several = name == "session_id" and not path.startswith(CONSTANT)
         values[name] = path.split("+") if several else path if truth is None else truth
-    return values
+    return values | ({"where": where} if where else {})

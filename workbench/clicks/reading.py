@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from workbench.clicks.columns import resolved
 from workbench.clicks.intake import Chunk, Intake
+from workbench.clicks.kinds import Kinds, columns_of_kinds
 from workbench.clicks.mapping import Format, Mapping
 from workbench.clicks.record import OPTIONAL
 from workbench.errors import ClickError
@@ -53,8 +54,8 @@ class Reading:
     ----------
     mapping : Mapping
         As given, with the guesses that were made for the last input.
-    notes, damage : list of str
-        Guesses and repairs; what could not be unpacked.
+    notes, damage, doubts : list of str
+        Guesses and repairs; what could not be unpacked; what the records say against counting them as clicks.
     late : int
         Clicks dated before one above them in their input.
     name : str
@@ -69,7 +70,9 @@ class Reading:
         self._unused = set(mapping.exclude)
         self._unread = 0
         self._names: list[str] = []
+        self._kinds = Kinds()
         self.damage: list[str] = []
+        self.doubts: list[str] = []
         self.late = 0
         self.name = self._inputs[0].name
 
@@ -98,6 +101,8 @@ class Reading:
                     self.damage += unpacked.warnings
                     self.notes += unpacked.notes
                 before += one.size
+        self.doubts += self._kinds.warnings()
+        self.notes += self._kinds.notes(self._given.where)
         self.notes += [f"--exclude {entry} left out nothing" for entry in self._given.exclude if entry in self._unused]
         self.notes += [f"{count:,} {what}" if count else what for what, count in self._told.items()]
 
@@ -116,8 +121,9 @@ class Reading:
             self._note(notes)
             # An optional field may turn up later than in the first lines.
             full = self.mapping.but(**{name: name for name in OPTIONAL if getattr(self.mapping, name) is None})
-            intakes.append(Intake(full, one.name, visits=False))
-            return [path for path in full.paths if path not in one.partition]
+            kinds = columns_of_kinds(there, full.but(carry={}).paths)
+            intakes.append(Intake(full, one.name, visits=False, kinds=self._kinds, kinds_in=kinds))
+            return [path for path in dict.fromkeys((*full.paths, *kinds)) if path not in one.partition]
 
         for rows in self._rows(one, unpacked, choose, intakes):
             for column, value in one.partition.items():
@@ -150,7 +156,7 @@ class Reading:
         usual = {name: name for name in _LOG_FIELDS if getattr(self._given, name) is None}
         named = None if log is None or log.name == "custom" else log.name
         self.mapping = self._given.but(**usual, log_format=self._given.log_format or named)
-        intakes.append(Intake(self.mapping, one.name, visits=True))
+        intakes.append(Intake(self.mapping, one.name, visits=True, kinds=self._kinds))
         return log_rows(text.lines(), log, self.mapping.paths, one.name)
 
     def _names_of_parts(self) -> Iterator[str]:

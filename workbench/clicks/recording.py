@@ -41,6 +41,8 @@ class Recording:
         Guesses that were made, and what was done to lines and values so that they could be read.
     damage : tuple of str
         What is missing since it could not be unpacked.
+    doubts : tuple of str
+        What the records say against counting them as clicks, as kinds of events among them.
     """
 
     clicks: pd.DataFrame
@@ -52,11 +54,12 @@ class Recording:
     mapping: Mapping = field(default_factory=Mapping)
     notes: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What is to be said before any number: damaged files, and visitors that are not told apart."""
-        return [*self.damage, *identity.warnings(self.clicks)]
+        """What is to be said before any number: damaged files, kinds of records, visitors that are not told apart."""
+        return [*self.damage, *self.doubts, *identity.warnings(self.clicks)]
 
     def told(self) -> Iterator[str]:
         """Yield what to tell of the reading, line by line: warnings first, then notes, then what was left out.

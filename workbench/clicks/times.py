@@ -17,9 +17,9 @@ import pandas as pd
 from workbench.clicks.epochs import EARLIEST_S, NUMBER, SPARE_S, Epochs, digits
 from workbench.clicks.mapping import Mapping
 from workbench.errors import ClickError
-from workbench.text import quote
+from workbench.text import BLANKS, quote
 
-__all__ = ["BLANKS", "DATED", "NOT_PLAUSIBLE", "NO_TIME", "NO_TIME_AT_ALL", "NO_UNIT", "NO_ZONE", "Times", "left_out"]
+__all__ = ["DATED", "NOT_PLAUSIBLE", "NO_TIME", "NO_TIME_AT_ALL", "NO_UNIT", "NO_ZONE", "Times", "left_out"]
 
 DATED: Final = (
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)(?:[.,]([0-9]{1,9}))?"
@@ -28,9 +28,6 @@ DATED: Final = (
 """A date as most systems write it, to be matched in full: its parts, fraction, and the offset where there is one.
 
 Python and Java read it alike. Offsets are of at most 18 h, the most that Java takes."""
-
-BLANKS: Final = " \t\n\r\f\v"
-"""What may stand before and after a time."""
 
 NO_TIME, NO_TIME_AT_ALL, NO_ZONE = "ts is no time", "ts is empty", "ts has no zone; name it with --tz"
 NOT_PLAUSIBLE: Final = "ts is not between 1990 and now"

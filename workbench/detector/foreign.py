@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,14 +18,15 @@ from workbench.clicks.columns import is_address
 from workbench.clicks.exclusions import Exclusions
 from workbench.clicks.foreign import FRAMED, LIST, NOT_ONE
 from workbench.clicks.identity import NO_VISITOR
-from workbench.clicks.intake import ASSET, EXCLUDED, NO_PAGE, NO_VISITOR_SAID, no_ad, no_text
+from workbench.clicks.ids import no_text
+from workbench.clicks.intake import ASSET, EXCLUDED, NO_PAGE, NO_VISITOR_SAID, no_ad
 from workbench.clicks.mapping import CONSTANT, Mapping
-from workbench.clicks.times import BLANKS
+from workbench.clicks.where import Condition, conditions
 from workbench.detector.foreign_values import host, in_network, moment
 from workbench.errors import ClickError
 from workbench.sources.json_values import LOOSE
 from workbench.sources.paths import ENTRY_NAMES, ENTRY_VALUES, Step, parse
-from workbench.text import LONGEST_TEXT, quote
+from workbench.text import BLANKS, LONGEST_TEXT, quote
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -59,7 +60,8 @@ class ForeignRecords:
         no_record = F.when(F.col("framed"), FRAMED).when(first == "[", LIST).otherwise(NOT_ONE)
         self._no_record = F.when(F.col("document").isNull(), no_record).alias("no_record")
 
-        one = [mapping.url, mapping.ts, mapping.click_id, mapping.method]
+        asked = conditions(mapping.where)
+        one = [mapping.url, mapping.ts, mapping.click_id, mapping.method, *(each.path for each in asked)]
         one += [mapping.ip, mapping.user_agent] if mapping.exclude else []
         paths = list(dict.fromkeys(path for path in (*mapping.session_id, *one) if path is not None))
         self._raw = tuple(_raw(path).alias(f"raw{i}") for i, path in enumerate(paths))
@@ -85,9 +87,9 @@ class ForeignRecords:
         event_time, no_time = moment(*values[at[mapping.ts]], mapping)
         click_id = F.concat_ws(":", F.lit(topic), "partition", "offset")
         page = F.lit(True)
-        if mapping.method is not None:
-            method, (_, url, kind) = text_of(mapping.method), values[at[mapping.url]]
-            page = F.coalesce(F.upper(method).isin("GET", "POST"), F.lit(True))
+        for request in conditions((), mapping.method):
+            _, url, kind = values[at[mapping.url]]
+            page = _met(request, text_of(request.path))
             if not mapping.assets:
                 asset = url.rlike(f"^(?i){ASSET.replace('Z', 'z')}") & (kind == "STRING")
                 page &= ~F.coalesce(asset, F.lit(False))
@@ -100,6 +102,7 @@ class ForeignRecords:
             reduce(lambda left, right: left | right, map(wrong, mapping.session_id)).alias("wrong_visitor"),
             (click_id if mapping.click_id is None else text_of(mapping.click_id)).alias("click_id"),
             page.alias("is_page"),
+            _unmet(asked, text_of).alias("unmet"),
         ]
         if mapping.exclude:
             assert mapping.ip is not None, "topic_mapping fills it in"
@@ -135,6 +138,8 @@ class ForeignRecords:
         said = F.when(F.col("no_record").isNotNull(), why("malformed", F.col("no_record")))
         if mapping.method is not None:
             said = said.when(~F.col("is_page"), why("filtered", NO_PAGE))
+        if mapping.where:
+            said = said.when(F.col("unmet").isNotNull(), why("filtered", F.col("unmet")))
         said = said.when(F.col("url_given").isNull(), why("malformed", no_text("url")))
         said = said.when(F.col("is_excluded"), why("filtered", EXCLUDED))
         if mapping.url_from is not None:
@@ -234,6 +239,18 @@ def _text(raw: Column, text: Column, kind: Column) -> Column:
     plain = kind.isin("STRING", "BOOLEAN", "BIGINT") | kind.startswith("DECIMAL")
     found = F.when(plain, text).when(kind == "DOUBLE", whole)
     return F.when(F.length(found).between(1, LONGEST_TEXT), found)
+
+
+def _met(condition: Condition, text: Column) -> Column:
+    """As `Condition.met`."""
+    is_one = F.upper(F.btrim(text, F.lit(BLANKS))).isin(*condition.plain)
+    return F.coalesce(is_one if condition.is_one else ~is_one, F.lit(condition.or_missing))
+
+
+def _unmet(asked: Sequence[Condition], text_of: Callable[[str], Column]) -> Column:
+    """Why the first condition that a record does not meet leaves it out; null where all are met."""
+    reasons = [F.when(~_met(each, text_of(each.path)), F.lit(each.reason)) for each in asked]
+    return F.coalesce(F.lit(None).cast("string"), *reasons)
 
 
 def _url(url: Column, mapping: Mapping) -> Column:

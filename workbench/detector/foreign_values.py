@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 
 from workbench.clicks.epochs import DAY_ZERO_US, LEAST_US, MOST_US, NUMBER, UNITS
 from workbench.clicks.mapping import Client
-from workbench.clicks.times import BLANKS, DATED, NO_TIME, NO_TIME_AT_ALL, NO_UNIT, NO_ZONE, left_out
+from workbench.clicks.times import DATED, NO_TIME, NO_TIME_AT_ALL, NO_UNIT, NO_ZONE, left_out
 from workbench.sources.hosts import NOBODY
+from workbench.text import BLANKS
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network

@@ -80,7 +80,7 @@ def spooled(source: Source, mapping: Mapping, bots: Collection[str], progress: b
             spool.lines += chunk.lines
             spool.rejected += len(chunk.rejected)
             spool.filtered.update(chunk.filtered)
-        spool.notes = [*(f"warning: {text}" for text in reading.damage), *reading.notes]
+        spool.notes = [*(f"warning: {text}" for text in (*reading.damage, *reading.doubts)), *reading.notes]
         empty = counts.pop("", 0)
         if counts and empty:
             fix = "fill them, or leave the labels out: --fraud-labels '' (bots=[])"

@@ -42,6 +42,7 @@ def test_pairs_and_options_make_a_mapping() -> None:
             "cb",
         ),
         *("--exclude", "10.0.0.0/8", "--exclude", "/health", "--crawlers", "keep", "--merge-repeats", "2s", "--assets"),
+        *("--where", "event=click,tap", "--where", "os!=13"),
         *("--idle-gap", "5m", "--log-format", "combined", "--format", "log", "--url-from", "ad"),
     ) == Mapping(
         session_id=["ip", "device", "os"],
@@ -54,6 +55,7 @@ def test_pairs_and_options_make_a_mapping() -> None:
         url_drop=["sid", "x"],
         url_keep=["cb"],
         url_from="ad",
+        where=["event=click,tap", "os!=13"],
         exclude=["10.0.0.0/8", "/health"],
         crawlers="keep",
         merge_repeats=timedelta(seconds=2),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from workbench.clicks.crawlers import crawlers
 from workbench.clicks.exclusions import Exclusions
 from workbench.clicks.identity import is_visitor, warnings
-from workbench.clicks.intake import visitor
+from workbench.clicks.ids import visitor
 from workbench.errors import ClickError
 
 
