@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from workbench.errors import ClickError
+from workbench.sources import cut_zip
 from workbench.sources.input_names import named_apart, without_copies
 from workbench.sources.one_input import Input, unreadable
 from workbench.sources.partitions import partition_of
@@ -137,8 +138,7 @@ def _members(one: Input, notes: list[str]) -> Iterator[Input]:
         if not one.path.is_file() or not _is_zip(one.path):
             yield one
             return
-        with zipfile.ZipFile(one.path) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
+        infos = [info for info in _listed(one, notes) if not info.is_dir()]
     except zipfile.BadZipFile as error:
         fix = "get it whole, or mend it with zip -FF"
         raise ClickError(f"cannot read {one.path} as a zip archive: {error}; {fix}") from error
@@ -157,6 +157,20 @@ def _members(one: Input, notes: list[str]) -> Iterator[Input]:
         notes.append(f"{one.name}: {len(infos) - len(wanted)} members that are empty or hidden are passed over")
     for info in sorted(wanted, key=lambda info: _natural(info.filename)):
         yield replace(one, name=PurePath(info.filename).name, member=info, size=info.compress_size)
+
+
+def _listed(one: Input, notes: list[str]) -> list[zipfile.ZipInfo]:
+    assert one.path is not None, "stdin has no members"
+    if zipfile.is_zipfile(one.path):
+        with zipfile.ZipFile(one.path) as archive:
+            return archive.infolist()
+    with one.path.open("rb") as file:
+        found = cut_zip.members(file)
+    if not found:
+        raise zipfile.BadZipFile("its end is missing, and no member can be told")
+    count = "1 member" if len(found) == 1 else f"{len(found)} members"
+    notes.append(f"{one.name} was cut: {count} begin in its {one.size:,} bytes; what came after is missing")
+    return found
 
 
 def _is_zip(path: Path) -> bool:

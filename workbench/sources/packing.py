@@ -20,6 +20,7 @@ from typing import IO, Any, Final
 import zstandard
 
 from workbench.errors import ClickError
+from workbench.sources import cut_zip
 
 __all__ = ["HEAD_BYTES", "Unpacked", "unpacked"]
 
@@ -116,7 +117,8 @@ def unpacked(raw: IO[bytes], name: str, member: zipfile.ZipInfo | None = None) -
     found = Unpacked(raw, b"")
     if member is not None:
         warnings = found.warnings
-        found = _with_head(_zipped(raw, member, name, warnings))
+        read = _zipped if zipfile.is_zipfile(raw) else _cut_short
+        found = _with_head(read(raw, member, name, warnings))
         found.warnings = warnings
     elif raw.seekable():
         head = raw.read(HEAD_BYTES)
@@ -151,6 +153,11 @@ def _zipped(raw: IO[bytes], member: zipfile.ZipInfo, name: str, warnings: list[s
                 f"cannot read {name}: nothing of it can be unpacked ({error}); unpack the archive"
             ) from error
         warnings.append(f"{name} is damaged ({error}): {size:,} bytes were unpacked; what comes after is missing")
+
+
+def _cut_short(raw: IO[bytes], member: zipfile.ZipInfo, name: str, warnings: list[str]) -> Iterator[bytes]:
+    cut_zip.begin(raw, member)
+    return _Members(raw, "zip", name, [], warnings, lambda: cut_zip.unpacking(member)).blocks()
 
 
 def _packing(head: bytes) -> str | None:
@@ -203,17 +210,26 @@ class _Blocks(io.RawIOBase):
 
 
 class _Members:
-    """What is packed in a file, which may be several members one after the other."""
+    """What is packed in a file: several members one after the other, or the one that `one` makes what unpacks it for."""
 
-    def __init__(self, data: IO[bytes], packing: str, name: str, notes: list[str], warnings: list[str]) -> None:
+    def __init__(
+        self,
+        data: IO[bytes],
+        packing: str,
+        name: str,
+        notes: list[str],
+        warnings: list[str],
+        one: Callable[[], Any] | None = None,
+    ) -> None:
         self._data, self._packing, self._name = data, packing, name
+        self._new, self._is_one = one or _NEW[packing], one is not None
         self._notes, self._warnings = notes, warnings
         self._waiting = b""
         self._read = self._bytes = self._lines = 0
 
     def blocks(self) -> Iterator[bytes]:
         """Yield what is unpacked, as far as that goes."""
-        new = _NEW[self._packing]
+        new = self._new
         one = new()
         zeros = 0
         while piece := self._next():
@@ -237,6 +253,8 @@ class _Members:
                 self._end(f"is damaged ({error})")
                 return
             yield from self._counted([block])
+            if one.eof and self._is_one:
+                return
             if one.eof:
                 self._waiting, one = one.unused_data, None
         if one is not None:

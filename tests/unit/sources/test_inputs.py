@@ -7,6 +7,7 @@ import io
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from raw_rows import FIELD
@@ -131,9 +132,52 @@ def test_workbooks_and_archives_that_cannot_be_read_are_named(tmp_path: Path) ->
         archive.writestr("[Content_Types].xml", "x")
     with pytest.raises(ClickError, match="workbook of a spreadsheet; save the sheet as CSV"):
         inputs_of(tmp_path / "a.xlsx")
-    (tmp_path / "cut.zip").write_bytes((FIELD / "26-rotated" / "access.zip").read_bytes()[:-30])
+    (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04" + b"\0" * 20)
     with pytest.raises(ClickError, match="zip -FF"):
         inputs_of(tmp_path / "cut.zip")
+
+
+class NoSeek(io.RawIOBase):
+    """A file to write, in which nobody goes back: sizes are then written behind the members."""
+
+    def __init__(self) -> None:
+        self.held = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.held += bytes(data)
+        return len(data)
+
+
+@pytest.mark.parametrize(
+    ("method", "streamed"), [(zipfile.ZIP_DEFLATED, False), (zipfile.ZIP_DEFLATED, True), (zipfile.ZIP_STORED, False)]
+)
+def test_an_archive_that_was_cut_gives_what_it_holds_and_says_where_it_ends(
+    tmp_path: Path, method: int, streamed: bool
+) -> None:
+    one, two = ("".join(f"{name} {n * n}\n" for n in range(9000)) for name in "ab")
+    out = NoSeek() if streamed else io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("logs/", "")
+        archive.writestr("logs/a.log", one)
+        archive.writestr("logs/b.log", two)
+    data = out.held if isinstance(out, NoSeek) else out.getvalue()
+    path = tmp_path / "logs.zip"
+    for cut in (len(data) - 30, data.rindex(b"PK\1\2", 0, data.rindex(b"PK\1\2"))):
+        path.write_bytes(data[:cut])
+        found, notes = inputs_of(path)
+        assert notes == [f"logs.zip was cut: 3 members begin in its {cut:,} bytes; what came after is missing"]
+        assert {each.name: held(each) for each in found} == {"a.log": one, "b.log": two}
+    path.write_bytes(data[: len(data) * 3 // 4])
+    found, _ = inputs_of(path)
+    assert held(found[0]) == one
+    with found[1].open() as (unpacked, _):
+        text = unpacked.data.read().decode()
+    assert two.startswith(text)
+    assert len(text) > 20_000
+    assert unpacked.warnings[0].startswith(f"b.log was cut, or is still being written: {len(text):,} bytes with ")
 
 
 def test_stdin_is_read_without_going_back(monkeypatch: pytest.MonkeyPatch) -> None:
