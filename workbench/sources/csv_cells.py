@@ -26,6 +26,7 @@ class Cells:
         inside = '[^"]*+(?:""[^"]*+)*+'
         cell = f'(?:"{inside}"|[^"{sign}]*+)'
         self._whole = re.compile(f"{cell}(?:{sign}{cell})*+")
+        self._each = re.compile(rf"(?:\A|{sign}){cell}")
         self._open = re.compile(f'(?:{cell}{sign})*+"{inside}')
         self._blanks = re.compile(f'(?<={sign}) +(?=")')
         self._blank_before_quote = f'{divider} "'
@@ -59,6 +60,10 @@ class Cells:
     def of_whole(self, text: str) -> list[str] | None:
         """Give the cells of a row, which may hold line breaks, if all its quotes are in their places."""
         return self.of(text) if self._whole.fullmatch(text) else None
+
+    def how_many(self, text: str) -> int:
+        """Count the cells of a row that may be too long for `of`; 0 where its quotes are not in their places."""
+        return sum(1 for _ in self._each.finditer(text)) if self._whole.fullmatch(text) else 0
 
     def is_open(self, line: str) -> bool:
         """Say whether a line is a row whose quotes are all in their places, but that its last cell has no end."""

@@ -23,7 +23,8 @@ from workbench.sources.rows import CHUNK_ROWS, Choose, Rows
 from workbench.text import LONGEST_TEXT
 
 __all__ = [
-    "AMBIGUOUS", "CONTINUATION", "HEADER", "HEADER_AGAIN", "OPEN_QUOTE", "STRAY_QUOTE", "TITLE", "TOTAL", "csv_rows",
+    "AMBIGUOUS", "CONTINUATION", "HEADER", "HEADER_AGAIN", "LONG_CELL", "OPEN_QUOTE", "STRAY_QUOTE", "TITLE", "TOTAL",
+    "csv_rows",
 ]  # fmt: skip
 
 TITLE: Final = "title above the header"
@@ -35,6 +36,7 @@ CONTINUATION: Final = "continuation of a quoted cell"
 OPEN_QUOTE: Final = "opening quote without an end"
 STRAY_QUOTE: Final = "a quote inside a quoted cell that is not doubled"
 AMBIGUOUS: Final = "quotes around whole rows: a cell with line breaks, or a stray quote before and one behind them"
+LONG_CELL: Final = f"a cell in quotes over several lines of more than {LONGEST_TEXT:,} characters"
 _BACKSLASHES: Final = "rows whose quotes are escaped by backslashes"
 _BLANKS: Final = "rows with blanks before quotes"
 _EMPTY_CELLS: Final = "rows with empty cells behind the last column"
@@ -145,8 +147,8 @@ class _Reader:
             if i < until:
                 continue
             rows[i], until, note = self._row(block, i)
-            if note == AMBIGUOUS:
-                problem |= dict.fromkeys(range(i, until), AMBIGUOUS)
+            if note in (AMBIGUOUS, LONG_CELL):
+                problem |= dict.fromkeys(range(i, until), note)
                 rows[i:until] = [None] * (until - i)
                 continue
             if note:
@@ -170,11 +172,11 @@ class _Reader:
             if cells := self._fitting(plain(line)):
                 return cells[: self._width], i + 1, note or (_EMPTY_CELLS if len(cells) > self._width else "")
             if (found := self._joined(block, i, plain)) is not None:
-                cells, until = found
+                cells, until, why = found
                 if (behind := until - len(block)) > 0:
                     block += self._ahead[:behind]
                     self._ahead = self._ahead[behind:]
-                return cells, until, note if cells else AMBIGUOUS
+                return cells, until, why or note
         return None, i + 1, ""
 
     def _fitting(self, text: str) -> list[str] | None:
@@ -184,8 +186,8 @@ class _Reader:
             return None
         return cells if len(cells) == self._width or self._width > 1 else None
 
-    def _joined(self, block: list[str], i: int, plain: Callable[[str], str]) -> tuple[list[str], int] | None:
-        """Give the cells of the row that goes on behind a line, or none where it may be several, and the line behind.
+    def _joined(self, block: list[str], i: int, plain: Callable[[str], str]) -> tuple[list[str], int, str] | None:
+        """Give the cells of the row that goes on behind a line, the line behind it, and why it is rejected, or "".
 
         None where the line's quote stands open by mistake.
         """
@@ -202,20 +204,22 @@ class _Reader:
                 return None
             parts.append(plain(line))
             size += len(line) + 1
-            if size > LONGEST_TEXT:
+            if size > LONGEST_LINE:
                 return None
             if parts[-1].count('"') % 2 == 0:
                 rows_inside = rows_inside or self._is_row(parts[-1])
                 continue
             text = "\n".join(parts)
             cells = self._cells.of_whole(text)
+            if cells is None and len(text) > csv.field_size_limit() and self._cells.how_many(text) == self._width:
+                return [], j + 1, AMBIGUOUS if rows_inside else LONG_CELL
             if cells is None or len(cells) < self._width or any(cells[self._width :]):
                 return None
             if rows_inside or block[i].count(self._divider) == line.count(self._divider) == self._width - 1:
-                return [], j + 1
-            if len(cells) > self._width or len(max(cells, key=len)) > LONGEST_TEXT:
-                return None
-            return cells, j + 1
+                return [], j + 1, AMBIGUOUS
+            if len(max(cells, key=len)) > LONGEST_TEXT:
+                return [], j + 1, LONG_CELL
+            return None if len(cells) > self._width else (cells, j + 1, "")
         return None
 
     def _line(self, block: list[str], i: int) -> str | None:

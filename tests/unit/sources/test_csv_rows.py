@@ -18,6 +18,7 @@ from workbench.sources.csv_rows import (
     CONTINUATION,
     HEADER,
     HEADER_AGAIN,
+    LONG_CELL,
     OPEN_QUOTE,
     STRAY_QUOTE,
     TITLE,
@@ -91,8 +92,6 @@ def test_a_cell_in_quotes_may_go_over_lines_which_are_counted_one_by_one() -> No
 @pytest.mark.parametrize(
     "behind",
     [
-        "word\n" * 2000 + 'end"\n',  # far too long for a cell
-        "x" * LONGEST_TEXT + '"\n',
         "word\n",  # to the end of the file
         'end" more\n',
         'end",one cell too many\n',
@@ -103,6 +102,25 @@ def test_what_cannot_be_one_cell_is_read_line_by_line(behind: str) -> None:
     assert read.problem[2] == OPEN_QUOTE
     assert list(read.rows.values())[-1]["session_id"] == "s1"
     assert not set(read.aside.values()) & {CONTINUATION}
+
+
+@pytest.mark.parametrize("lines", [3, 300, 10_000])
+@pytest.mark.parametrize("row", ["victim,/ad,ts,x", "word"])
+@pytest.mark.parametrize("ends", ['"', '",ts,Mozilla', '","ts","x\ny"'])
+def test_no_line_of_a_cell_that_is_far_too_long_is_a_row(lines: int, row: str, ends: str) -> None:
+    long = "x" * LONGEST_TEXT
+    before = "s1" if len(ends) > 1 else "s1,/ad,ts"
+    read = read_csv(f'{HEAD}{before},"{long}\n' + f"{row}\n" * lines + f"{ends}\n{ROW}")
+    lines += 2 + ends.count("\n")
+    assert read.problem == dict.fromkeys(range(2, 2 + lines), LONG_CELL if row == "word" else AMBIGUOUS)
+    assert read.column("session_id") == ["s1"]
+    assert not set(read.aside.values()) & {CONTINUATION}
+
+
+def test_a_quote_that_closes_nowhere_near_costs_its_line_alone() -> None:
+    read = read_csv(f'{HEAD}s1,/ad,ts,"open\n' + ROW * 20_000 + f's1,/ad,ts,"open\n{ROW}s1,"/ad,ts,x\n{ROW}')
+    assert [*read.problem.values()] == [OPEN_QUOTE] * 3
+    assert len(read.rows) == 20_002
 
 
 def test_quotes_escaped_by_backslashes_are_read_and_told() -> None:
