@@ -210,7 +210,7 @@ class _Blocks(io.RawIOBase):
 
 
 class _Members:
-    """What is packed in a file: several members one after the other, or the one that `one` makes what unpacks it for."""
+    """What is packed in a file: several members one after the other, or one, where it is said what unpacks it."""
 
     def __init__(
         self,
