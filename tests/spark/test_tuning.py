@@ -97,6 +97,19 @@ def both(spark: SparkSession, source: Any, mapping: Any = None, bots: Any = FRAU
 
 
 @pytest.mark.java
+def test_what_the_rule_cannot_work_on_is_said_alike(spark: SparkSession, tmp_path: Path) -> None:
+    line = '203.0.113.{} - - [02/Jan/2026:03:{:02}:00 +0000] "GET /ad?sid={} HTTP/1.1" 200 5 "-" "agent {}"\n'
+    path = tmp_path / "access.log"
+    path.write_text("".join(line.format(1 if i % 3 else i % 250, i % 60, i, i % 7) for i in range(120)))
+    said = both(spark, path).warnings
+    assert [text.split(":")[0].split(" ", 1)[1][:30] for text in said] == [
+        "address has 67% of the clicks,",
+        "times of 100% of the clicks ar",
+        "URLs for 120 clicks",
+    ]
+
+
+@pytest.mark.java
 def test_a_log_is_put_together_to_the_same_visits(spark: SparkSession) -> None:
     assert both(spark, SAMPLE_LOG).sessions > 10
     assert both(spark, SAMPLE_LOG, {"idle_gap": "20s"}).sessions > both(spark, SAMPLE_LOG).sessions

@@ -58,7 +58,7 @@ def _by_spark(
     from workbench.tuning import on_spark
 
     try:
-        return on_spark.surface(
+        found = on_spark.surface(
             args.file,
             windows,
             thresholds,
@@ -69,6 +69,9 @@ def _by_spark(
             progress=sys.stderr.isatty(),
             tell=lambda line: say(printable(line)),
         )
+        for text in found.warnings:
+            say(f"warning: {printable(text)}")
+        return found
     finally:
         stop_spark()
 

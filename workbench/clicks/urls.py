@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["DROPPED", "ad_pattern", "dropped", "parameter_pattern", "parameters_of_ad", "taken"]
+__all__ = ["DROPPED", "ad_pattern", "dropped", "new_with_each", "parameter_pattern", "parameters_of_ad", "taken"]
 
 DROPPED: Final = (
     "gclid", "gbraid", "wbraid", "dclid", "gclsrc", "gad_source", "gad_campaignid", "srsltid", "fbclid", "msclkid",
@@ -83,6 +83,22 @@ def taken(urls: pd.Series[Any], name: str) -> pd.Series[Any]:
     return pd.Series([f"{name}={match[1]}" if match else None for match in found], index=urls.index, dtype=object)
 
 
+def new_with_each(urls: Collection[str]) -> list[str]:
+    """Give the parameters that most of the URLs have, and with another value in nearly each of them.
+
+    >>> new_with_each([f"/ad?id=7&sid={i}" for i in range(100)])
+    ['sid']
+    """
+    values: dict[str, list[str]] = {}
+    for url in urls:
+        for pair in url.partition("#")[0].partition("?")[2].split("&"):
+            name, sign, value = pair.partition("=")
+            if sign and re.fullmatch(r"[\w.-]{1,40}", name):
+                values.setdefault(name, []).append(value)
+    return [name for name, of in values.items() if len(of) > len(urls) / 2 and len(set(of)) >= _NEARLY_ALL * len(of)]
+
+
+_NEARLY_ALL: Final = 0.9
 _TRAILING = re.compile(r"[?&](?=#|\Z)")
 
 

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -28,7 +28,7 @@ from workbench.errors import ClickError
 from workbench.sources.inputs import Source
 from workbench.text import quote
 from workbench.tuning.outcome import Cost
-from workbench.tuning.spool import spooled
+from workbench.tuning.spool import Spool, spooled
 from workbench.tuning.surface import Surface, grid
 
 if TYPE_CHECKING:
@@ -95,17 +95,14 @@ def surface(
 
             spark = spark_session(os.cpu_count() or 2, master)
         from pyspark.errors import PySparkException
-        from pyspark.sql import functions as F
 
         try:
             clicks = _with_visits(spark.read.parquet(str(spool.folder)), duration(how.idle_gap) // MICROSECOND)
-            by_session = clicks.groupBy("session_id").count()
-            most = by_session.agg(F.count("*"), F.max(F.struct("count", "session_id")))
             moments = _moments(clicks, max(_LEAST_PARTITIONS, clicks.rdd.getNumPartitions()))
             windows_us = [span // MICROSECOND for span in spans]
             count = partial(gaps.tally_batches, windows_us=windows_us, thresholds=list(counts))
             with _sent_along(), _watched(spark, progress):
-                [(sessions_there, top)] = most.collect()
+                said = identity.warnings_of(_counts(clicks, spool)) if spool.clicks else []
                 tallied = moments.mapInArrow(count, gaps.SCHEMA).groupBy("place").sum().toPandas()
         except PySparkException as error:
             raise ClickError(f"Spark cannot count the clicks: {quote(str(error).splitlines()[0])}") from error
@@ -114,9 +111,6 @@ def surface(
     found = found.reindex(range(-1, len(spans) * len(counts)), fill_value=0)
     shape = len(spans), len(counts)
     flagged, hits, sessions = (found[f"sum({name})"].to_numpy(np.int64) for name in ("flagged", "hits", "sessions"))
-    said = []
-    if top is not None:
-        said = identity.warnings_of(spool.clicks, sessions_there, (top["session_id"], top["count"]), spool.private)
     labelled = bool(spool.labels.counts)
     return Surface(
         windows=spans,
@@ -154,6 +148,37 @@ def _with_visits(clicks: DataFrame, idle_us: int) -> DataFrame:
         .withColumn("session_id", F.concat("ip", F.lit("/a"), "agent", F.lit("/v"), "visit"))
     )
     return clicks.where(F.col("session_id").isNotNull()).union(made.select(*clicks.columns))
+
+
+def _counts(clicks: DataFrame, spool: Spool) -> identity.Counts:
+    """What `identity.Counts.of` counts."""
+    from pyspark.sql import functions as F
+
+    def most(name: str) -> tuple[int, Any, int]:
+        """How many values there are, the one with most clicks, and how many those are."""
+        there = clicks.where(F.col(name).isNotNull()).groupBy(name).count()
+        [(n, top)] = there.agg(F.count("*"), F.max(F.struct("count", name))).collect()
+        return (n, top[name], top["count"]) if top is not None else (0, "", 0)
+
+    sessions, session, of_session = most("session_id")
+    urls, _, _ = most("url")
+    _, address, from_it = most("ip")
+    by_it = F.col("ip") == F.lit(address)
+    named_so = F.count_if(by_it & F.col("session_id").contains(address))
+    [(agents, named)] = clicks.agg(F.count_distinct(F.when(by_it, F.col("user_agent"))), named_so).collect()
+    some = clicks.select("url").limit(identity.URLS_LOOKED_AT).collect()
+    return identity.Counts(
+        clicks=spool.clicks,
+        sessions=sessions,
+        urls=urls,
+        session=(session, of_session),
+        address=(address, from_it, agents, named),
+        private=spool.private,
+        moment=most("us")[2],
+        minutes=spool.minutes,
+        hours=spool.hours,
+        some_urls=tuple(dict.fromkeys(row["url"] for row in some)),
+    )
 
 
 def _moments(clicks: DataFrame, partitions: int) -> DataFrame:

@@ -40,7 +40,7 @@ Objects = npt.NDArray[np.object_]
 class Spool:
     """What was read: lines == clicks + rejected + sum of filtered. In `folder` are the clicks, `at` their place.
 
-    private: how many come from private addresses.
+    private: how many come from private addresses. minutes, hours: how many are at whole ones.
     """
 
     folder: Path
@@ -48,6 +48,8 @@ class Spool:
     clicks: int = 0
     rejected: int = 0
     private: int = 0
+    minutes: int = 0
+    hours: int = 0
     filtered: Counter[str] = field(default_factory=Counter)
     labels: Labels = field(default_factory=Labels)
     notes: list[str] = field(default_factory=list)
@@ -101,11 +103,14 @@ def _write(
 ) -> None:
     n = len(clicks)
     columns = {name: pa.array(clicks[name] if n else [], pa.string(), from_pandas=True) for name in _TEXTS}
-    ts = clicks["ts"].dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64) if n else []
+    ts = clicks["ts"].dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64) if n else np.zeros(0, np.int64)
     fraud = [int(alike(label) in wanted) if label else None for label in labels]
     columns |= {"us": pa.array(ts, pa.int64()), "fraud": pa.array(fraud, pa.int32())}
     columns["at"] = pa.array(np.arange(to.clicks, to.clicks + n))
     number = len(list(to.folder.iterdir()))
     pq.write_table(pa.table(columns, _SCHEMA), to.folder / f"{number:06}.parquet")
     to.clicks += n
-    to.private += identity.private(clicks["ip"]) if n else 0
+    if n:
+        found = identity.whole(ts)
+        to.private += identity.private(clicks["ip"])
+        to.minutes, to.hours = to.minutes + found["minutes"], to.hours + found["hours"]

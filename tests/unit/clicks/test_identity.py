@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Mapping as MappingOf
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,8 +16,10 @@ from hypothesis import strategies as st
 
 from workbench.clicks.crawlers import crawlers
 from workbench.clicks.exclusions import Exclusions
+from workbench.clicks.files import SAMPLE_LOG, read
 from workbench.clicks.identity import is_visitor, warnings
 from workbench.clicks.ids import visitor
+from workbench.clicks.traffic import Traffic
 from workbench.errors import ClickError
 
 
@@ -51,6 +58,79 @@ def test_private_addresses_are_said() -> None:
 def test_nothing_is_said_of_visitors_that_are_told_apart() -> None:
     assert warnings(frame([f"s{i // 4}" for i in range(100)])) == []
     assert warnings(frame([])) == []
+
+
+def clicks(columns: MappingOf[str, Any] = MappingProxyType({}), n: int = 100) -> pd.DataFrame:
+    """Clicks of visitors that are told apart, on a few ads, at times with seconds, but for what is given."""
+    seconds = [i * 7 for i in range(n)]
+    usual: dict[str, Any] = {
+        "session_id": [f"s{i // 4}" for i in range(n)],
+        "url": [f"/ad{i % 5}?id={i % 5}" for i in range(n)],
+        "ts": list(pd.to_datetime(seconds, unit="s", utc=True).as_unit("us")),
+        "ip": [f"203.0.113.{i // 4}" for i in range(n)],
+        "user_agent": ["Firefox"] * n,
+    }
+    return pd.DataFrame(usual | dict(columns))
+
+
+def at(n: int, step_s: int, start: str = "2026-01-02") -> list[Any]:
+    return list(
+        (pd.Timestamp(start, tz="UTC") + pd.to_timedelta([i * step_s for i in range(n)], unit="s")).as_unit("us")
+    )
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a proxy": (
+        {
+            "ip": ["203.0.113.1"] * 60 + [f"203.0.113.{i}" for i in range(2, 42)],
+            "session_id": [f"203.0.113.{max(1, i - 58)}/a{i % 6}/v1" for i in range(100)],
+            "user_agent": [f"agent {i % 6}" for i in range(100)],
+        },
+        r"one address has 60% of the clicks, by 6 user agents .*X-Forwarded-For.*--client",
+    ),
+    "one time": ({"ts": at(100, 0)}, r"100% of the clicks have one and the same time.*--map ts="),
+    "minutes": ({"ts": at(100, 60)}, r"100% of the clicks are whole minutes: .*--map ts="),
+    "midnights": ({"ts": at(100, 86400)}, r"100% of the clicks are whole hours or days"),
+    "a parameter": ({"url": [f"/ad?id=7&sid={i}" for i in range(100)]}, r"100 URLs for 100 clicks.*--url-drop sid$"),
+    "a path": ({"url": [f"/r/{i}" for i in range(100)]}, r"100 URLs for 100 clicks.*--url-from PARAMETER"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_the_rule_cannot_work_on_is_said_with_the_fix(case: str) -> None:
+    columns, said = WRONG[case]
+    (text,) = warnings(clicks(columns))
+    assert re.search(said, text)
+    few = clicks(columns).iloc[:49]
+    assert warnings(few) == []  # of a few clicks nothing is said
+
+
+RIGHT: dict[str, dict[str, Any]] = {
+    "cookies behind one address": {
+        "ip": ["203.0.113.1"] * 100,
+        "user_agent": [f"agent {i % 9}" for i in range(100)],
+    },
+    "an office with one kind of browser": {
+        "ip": ["203.0.113.1"] * 60 + [f"203.0.113.{i}" for i in range(2, 42)],
+        "session_id": [f"203.0.113.{max(1, i - 58)}/a1/v{i // 2}" for i in range(100)],
+    },
+    "a burst of half of the clicks in one second": {"ts": at(50, 0) + at(50, 7)},
+    "every tenth at a whole minute": {"ts": at(100, 6)},
+    "many pages": {"url": [f"/page{i // 2}" for i in range(100)]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_nothing_is_said_where_visitors_times_and_ads_are_told_apart(case: str) -> None:
+    assert warnings(clicks(RIGHT[case])) == []
+    assert warnings(clicks()) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_said_of_traffic_as_it_should_be(seed: int) -> None:
+    start = datetime(2026, 1, 2, tzinfo=UTC)
+    assert warnings(Traffic(20, "1m", seed=seed).clicks(start)) == []
+    assert warnings(read(SAMPLE_LOG).clicks) == []
 
 
 @given(st.ip_addresses(v=4), st.integers(8, 32))

@@ -287,10 +287,10 @@ def test_a_frame_is_taken_as_well_as_sorted_clicks() -> None:
 
 
 def test_a_board_says_first_that_visitors_are_not_told_apart_and_which_labels_there_are() -> None:
-    ts = pd.Series(pd.date_range("2026-01-02", periods=30, freq="1s", tz="UTC")).dt.as_unit("us")
-    clicks = pd.DataFrame({"click_id": [f"c{i}" for i in range(30)], "url": "/ad", "ts": ts, "label": "bat"})
+    ts = pd.Series(pd.date_range("2026-01-02", periods=60, freq="1s", tz="UTC")).dt.as_unit("us")
+    clicks = pd.DataFrame({"click_id": [f"c{i}" for i in range(60)], "url": "/ad", "ts": ts, "label": "bat"})
     found = surface(clicks.assign(session_id="10.0.0.5"), ["10s"], [3])
     assert repr(found).startswith("warning: one session has 100% of the clicks")
     said = TuningBoard(clicks.assign(session_id="<b>10.0.0.5"), ["10s"], [3]).controls.numbers.value
-    assert said.index("one session has 100%") < said.index("there are bat (30)") < said.index("<table")
+    assert said.index("one session has 100%") < said.index("there are bat (60)") < said.index("<table")
     assert "<b>10" not in said
