@@ -67,7 +67,9 @@ def check(spark: SparkSession, mapping: Mapping, values: list[bytes]) -> None:
     assert len(spark_found) == len(values)
 
 
-@pytest.mark.parametrize("mapping", MAPPINGS[1:4] + MAPPINGS[-1:], ids=[1, 2, 3, "exclude"])
+@pytest.mark.parametrize(
+    "mapping", [*MAPPINGS[1:4], *MAPPINGS[7:]], ids=[1, 2, 3, "exclude", "where", "parts", "ad of parts"]
+)
 def test_spark_reads_records_as_python_does(session: SparkSession, mapping: Mapping) -> None:
     check(session, mapping, records(seed=1, count=600))
 

@@ -23,6 +23,8 @@ MAPPINGS: Final = (
         exclude=["10.0.0.0/8", "192.0.2.1", "2001:db8::/48", "fe80::/10", "utm_source", "url:gclid=", "ABC", "K", "İ"],
     ),
     Mapping(time_unit="s", where=["method=get,Head", "user.id!=s1, 12", "x=abc,true,1000,a/b"], url="=/ad"),
+    Mapping(url=["host", "url", "query"], ts=["date", "time"], tz="Europe/Berlin", time_unit="s", method="method"),
+    Mapping(url=["url", "x", "query", "id"], ts=["ts", "time"], tz="UTC", url_from="ad"),
 )  # fmt: skip
 """Between them all that can be said of a topic."""
 
@@ -34,6 +36,8 @@ _ODD_TEXTS = (
 _URLS = (
     "/ad", "/ad?id=7&gclid=x", "/ad?UTM_source=a&ad=7", "/ad?ad=&x1=2#top", "/ad?ad=a#gclid=1", "/?cb=1", "/?",
     "/a.css?x", "/a.CSS", "/robots.txt", "/ad?ſid=1&sid=2&SID=3", "?_=1&_=2&ad=3", "/ad?utm_source&sid",
+    "/ad;jsessionid=A1.b?id=7", "/ad?id=7&amp;gclid=x&amp;ad=3", "/ad?a=1;cb=2;ad=5", "/a;sid=1;x=2/b", "/ad?&amp;a",
+    "/ad?amp;ord=1", "/ad?gclid=1&amp;", "/ad?utm_campaign=a&subid3=x&aff_sub=y", "/ad;JSESSIONID=", "/x;cb=1",
     "https://x.example/ad?xyz=1&AD=9", "/a.js\n", "/ad?gclid",
 )  # fmt: skip
 HOSTS = (
@@ -55,6 +59,11 @@ _TIMES = (
     "0000-01-02T03:04:05Z", "1500-01-02T03:04:05Z", "9999-12-31T23:59:59.999999999Z",
     "1969-12-31T23:59:59.9999999Z", "1767323045", " 1767323045123 ", "1767323045.25", "1.767323045e9",
     "1767323045123456789", "+5", "-1", ".5", "5.", "1e400", "1e-9", "46024.5", "99999999999999999999", "١٧", "soon",
+    "Fri, 02 Jan 2026 03:04:05 GMT", "friday, 2 january 2026 03:04:05.5 +0100", "02/Jan/2026:03:04:05 +0000",
+    "[02/Jan/2026:03:04:05 -0700]", "2-JAN-2026 03:04", "31 Feb 2026 03:04:05Z", "02/\u017fep/2026:03:04:05 Z",
+    "20260102T030405Z", "20260102 030405.25", "20260102T030405+0100", "20261302T030405Z", "2026/01/02 03:04:05",
+    "2026-01-02T03:04:05+01:00[Europe/Paris]", "2026-01-02 03:04:05 [UTC]", "2026-01-02T03:04[Etc/UTC]",
+    "2026-01-02T03:04:05[Europe/Paris]", "Fri, 02 Jan 2026 3:04:05 GMT", "99/Jan/2026:03:04:05 Z",
     "", "2026-01-02T03:04:05 z", "2026-01-02T03:04:05+05", "2026-13-01T00:00:00Z",
 )  # fmt: skip
 _NUMBERS = (
@@ -122,6 +131,10 @@ def _record(rnd: random.Random) -> bytes:
         "a": f'{{"b":{rnd.choice((value(*_URLS), when()))}}}',
         "list": f"[{when()},{text()}]",
         "p": f"[{','.join(entries)}]",
+        "host": value("Shop.example", "shop.example:443", "b.example.", "[::1]:80", "c.example:8080", "-"),
+        "query": value("id=7", "?gclid=1&ad=2", "-", "a=1&utm_source=x#y", "?"),
+        "date": value("2026-01-02", "20260102", "2026-01-02 03:04:05Z", "02/Jan/2026", "1767323045", " 2026-01-02 "),
+        "time": value("03:04:05", "3:04:05", "03:04", "030405", "03:04:05.5 +0100", "2026-01-02T03:04:05Z", "3:04 PM"),
         "method": rnd.choice(('"GET"', '"get"', '"POST"', '"HEAD"', "5", '"PO\u017fT"')),
     }
     if rnd.randrange(4) == 0:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
 from typing import Final
 
 from workbench.clicks.mapping import CONSTANT, FIELD_NAMES, Mapping
+from workbench.clicks.parts import HOSTS, QUERIES
 from workbench.clicks.where import conditions
 from workbench.errors import ClickError
 
@@ -82,24 +83,24 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
     (('userId',), 'click_time', ['session_id is read from userId, ts from click_time'])
     """
     there = {_plain(name): name for name in reversed(names)}
-    taken = {path for name in FIELD_NAMES for path in _paths(mapping, name)} | set(mapping.carry.values())
+    taken = {path for name in FIELD_NAMES for path in mapping.paths_of(name)} | set(mapping.carry.values())
     asked = dict.fromkeys(condition.path for condition in conditions(mapping.where))
     wrong = [
         path
         for path in (*taken, *(asked.keys() - taken))
         if not path.startswith(CONSTANT) and not _is_there(path, names)
     ]
-    guesses: dict[str, str] = {}
+    guesses: dict[str, str | tuple[str, ...]] = {}
     for name, usual in USUAL.items():
-        if _paths(mapping, name):
+        if mapping.paths_of(name):
             continue
         for one in usual:
             found = one if one in names else there.get(_plain(one))
             if found is not None and (name in _MAY_BE_SHARED or found == name or found not in taken):
-                guesses[name] = found
-                taken.add(found)
+                guesses[name] = _together(name, found, there, taken)
+                taken.update(guesses[name] if isinstance(guesses[name], tuple) else (found,))
                 break
-    missing = [name for name in ("session_id", "url", "ts") if not _paths(mapping, name) and name not in guesses]
+    missing = [name for name in ("session_id", "url", "ts") if not mapping.paths_of(name) and name not in guesses]
     if missing or wrong:
         raise ClickError(_what_is_missing(mapping, names, source, missing, wrong, guesses))
     carry = dict(mapping.carry)
@@ -126,13 +127,31 @@ def is_address(path: str) -> bool:
     return _plain(re.split(r"[.\[]", path)[-1]) in _ADDRESSES
 
 
-def _told(guesses: MappingOf[str, str]) -> list[tuple[str, str]]:
-    return [(name, path) for name, path in guesses.items() if name != path]
+def _together(name: str, found: str, there: MappingOf[str, str], taken: Collection[str]) -> str | tuple[str, ...]:
+    """A column, with those that make a whole of it where they are plain by their names: host and query, date and clock.
+
+    >>> _together("ts", "Time", {"date": "Date", "time": "Time"}, ()), _together("url", "path", {"host": "host"}, ())
+    (('Date', 'Time'), ('host', 'path'))
+    """
+
+    def first(names: Sequence[str]) -> list[str]:
+        return [there[_plain(one)] for one in names if there.get(_plain(one), found) not in (found, *taken)][:1]
+
+    if name == "ts" and _plain(found) in ("date", "time"):
+        parts = [found, *first(["time"])] if _plain(found) == "date" else [*first(["date"]), found]
+    elif name == "url" and _plain(found) in _OF_A_SITE:
+        parts = [*first(HOSTS), found, *(first(QUERIES) if _plain(found) in _WITHOUT_QUERY else ())]
+    else:
+        parts = [found]
+    return tuple(parts) if len(parts) > 1 else found
 
 
-def _paths(mapping: Mapping, name: str) -> tuple[str, ...]:
-    value = getattr(mapping, name)
-    return value if isinstance(value, tuple) else (value,) if value is not None else ()
+def _told(guesses: MappingOf[str, str | tuple[str, ...]]) -> list[tuple[str, str]]:
+    return [(name, _written(path)) for name, path in guesses.items() if name != path]
+
+
+def _written(path: str | tuple[str, ...]) -> str:
+    return path if isinstance(path, str) else "+".join(path)
 
 
 def _is_there(path: str, names: Sequence[str]) -> bool:
@@ -153,7 +172,7 @@ def _what_is_missing(
     source: str,
     missing: Sequence[str],
     wrong: Sequence[str],
-    guesses: MappingOf[str, str],
+    guesses: MappingOf[str, str | tuple[str, ...]],
 ) -> str:
     """One line: what there is, what is wanted, and the option to write, filled in as far as can be told."""
     said = []
@@ -163,13 +182,13 @@ def _what_is_missing(
         said.append(f"no column for {_and(missing)}")
     pairs = []
     for name in ("session_id", "url", "ts"):
-        given = _paths(mapping, name)
+        given = mapping.paths_of(name)
         right = [path for path in given if path not in wrong]
-        pairs.append(f"{name}={'+'.join(right) or guesses.get(name) or _likely(name, given, names)}")
+        pairs.append(f"{name}={'+'.join(right) or _written(guesses.get(name, '')) or _likely(name, given, names)}")
     pairs += [
         f"{name}={_likely(name, [path], names)}"
         for name in FIELD_NAMES[3:]
-        for path in _paths(mapping, name)
+        for path in mapping.paths_of(name)
         if path in wrong
     ]
     shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
@@ -218,6 +237,9 @@ _STAND_INS: Final[MappingOf[str, tuple[str, ...]]] = {
     "ts": ("hour", "day", "received_at", "sent_at", "server_time", "log_time"),
 }  # fmt: skip
 """Columns that often say what was clicked, or when, under another name: to be suggested, never taken."""
+_WITHOUT_QUERY: Final = ("csuristem", "pathname", "path")
+_OF_A_SITE: Final = ("uri", "requesturi", *_WITHOUT_QUERY)
+"""Columns of URLs, as written by `_plain`, that do not have the host of the site in them."""
 _MAY_BE_SHARED: Final = ("ip", "user_agent")
 """Fields that a column may hold which names the visitor as well."""
 _ADDRESSES: Final = frozenset(

@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.clicks.intake import Intake
-from workbench.clicks.mapping import CONSTANT, FIELD_NAMES, Mapping
-from workbench.clicks.where import conditions
+from workbench.clicks.mapping import FIELD_NAMES, Mapping
 from workbench.errors import ClickError
 from workbench.sources import paths
 from workbench.sources.json_values import cell, decoder
@@ -86,7 +85,7 @@ def described(mapping: Mapping) -> str:
     >>> described(topic_mapping(Mapping(session_id=["ip", "os"], ts="when", time_unit="ms")))
     'session_id is read from ip+os, url, ts from when (numbers are ms); click_id is made of topic, partition and offset'
     """
-    paths_of = {"session_id": "+".join(mapping.session_id), "url": mapping.url, "ts": mapping.ts}
+    paths_of = {name: "+".join(mapping.paths_of(name)) for name in ("session_id", "url", "ts")}
     told = [name if name == path else f"{name} from {path}" for name, path in paths_of.items()]
     told[0] = f"session_id is read from {paths_of['session_id']}"
     if mapping.url_from is not None:
@@ -137,13 +136,7 @@ class Records:
 
     def __init__(self, mapping: Mapping, topic: str) -> None:
         self._mapping, self._topic = mapping, topic
-        named = (
-            *mapping.session_id,
-            *(getattr(mapping, name) for name in FIELD_NAMES[1:]),
-            *mapping.carry.values(),
-            *(one.path for one in conditions(mapping.where)),
-        )
-        self._paths = list(dict.fromkeys(path for path in named if path and not path.startswith(CONSTANT)))
+        self._paths = mapping.paths
         self._intakes: dict[int, Intake] = {}
         for path in self._paths:
             paths.parse(path)

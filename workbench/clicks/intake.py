@@ -10,14 +10,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workbench.clicks import urls
+from workbench.clicks import parts, urls
 from workbench.clicks.columns import is_address
 from workbench.clicks.crawlers import crawlers
 from workbench.clicks.exclusions import Exclusions
@@ -44,6 +44,7 @@ ASSET: Final = (
 
 _is_asset = re.compile(ASSET, re.IGNORECASE | re.ASCII).match
 _TEXT_SHOWN: Final = 200
+_URL, _TS = "\0url", "\0ts"  # columns that are put together of several, under names that no other has
 
 Objects = npt.NDArray[np.object_]
 Bools = npt.NDArray[np.bool_]
@@ -85,9 +86,12 @@ class Intake:
         kinds_in: Sequence[str] = (),
     ) -> None:
         self.told: Counter[str] = Counter()
-        self._mapping, self._source = mapping, source
+        self._given, self._source = mapping, source
+        self._mapping = _one_path_each(mapping)
+        self.hosts: set[str] = set()
+        self.merged = urls.Merged()
         self._visits = visits and not mapping.session_id
-        self._times = Times(mapping, mapping.ts or "ts", source, alone)
+        self._times = Times(mapping, "+".join(mapping.paths_of("ts")) or "ts", source, alone)
         self._excluded = Exclusions(mapping.exclude) if mapping.exclude else None
         self._where, self._requests = conditions(mapping.where), conditions((), mapping.method)
         self._kinds, self._kinds_in = kinds or Kinds(), kinds_in
@@ -106,6 +110,7 @@ class Intake:
     def take(self, rows: Rows) -> Chunk:
         """Sort out the rows of a chunk. Raises ClickError when a column cannot be what it is taken for."""
         self.told.update(rows.notes)
+        rows = self._put_together(rows)
         sorting = _Sorting(rows)
         # What costs least comes first, and is not looked at again.
         sorting.put_aside(self._no_page(sorting.cells), NO_PAGE)
@@ -133,6 +138,17 @@ class Intake:
             sorting.columns[name] = pd.Series([_plain_value(value) for value in values], dtype=object)
         return sorting.chunk(rows, self._mapping.crawlers == "aside")
 
+    def _put_together(self, rows: Rows) -> Rows:
+        """The rows with one column for the URL and one for the time, where several columns are these."""
+        made = {}
+        if len(paths := self._given.paths_of("url")) > 1:
+            made[_URL], hosts_found = parts.urls([texts(_cells(rows.cells, path)) for path in paths], paths)
+            self.hosts |= hosts_found
+        if len(paths := self._given.paths_of("ts")) > 1:
+            cells = [_cells(rows.cells, path) for path in paths]
+            made[_TS] = parts.moments([said.where(said.notna(), raw) for raw in cells for said in [texts(raw)]])
+        return replace(rows, cells=rows.cells.assign(**made)) if made else rows
+
     def _no_page(self, cells: pd.DataFrame) -> Bools:
         other = np.zeros(len(cells), np.bool_)
         for condition in self._requests:
@@ -150,9 +166,9 @@ class Intake:
             sorting.columns["url"] = ad
             sorting.put_aside(ad.isna().to_numpy(), no_ad(self._mapping.url_from))
             return
-        sorting.columns["url"], changed = urls.dropped(url, self._drop, self._mapping.url_keep)
-        if changed.any():
-            self.told["URLs without parameters that are new with each click"] += int(changed.sum())
+        found = urls.dropped(url, self._drop, self._mapping.url_keep)
+        sorting.columns["url"] = found.urls
+        self.merged.add(found)
 
     def _take_ts(self, sorting: _Sorting) -> None:
         ts, reason = self._times(_cells(sorting.cells, self._mapping.ts))
@@ -256,11 +272,16 @@ class _Sorting:
         )
 
 
-def _cells(cells: pd.DataFrame, path: str | None) -> pd.Series[Any]:
+def _one_path_each(mapping: Mapping) -> Mapping:
+    several = {"url": _URL, "ts": _TS}
+    return mapping.but(**{name: made for name, made in several.items() if len(mapping.paths_of(name)) > 1})
+
+
+def _cells(cells: pd.DataFrame, path: str | Sequence[str] | None) -> pd.Series[Any]:
     """The cells of a path, or its constant, or nothing."""
-    if path is not None and path in cells.columns:
+    if isinstance(path, str) and path in cells.columns:
         return cells[path]
-    value = path[len(CONSTANT) :] if path is not None and path.startswith(CONSTANT) else None
+    value = path[len(CONSTANT) :] if isinstance(path, str) and path.startswith(CONSTANT) else None
     return pd.Series([value] * len(cells), dtype=object)
 
 

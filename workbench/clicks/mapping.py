@@ -39,6 +39,7 @@ _RESERVED: Final = (
 )
 _TEXTS: Final = ("log_format", "tz", "time_format", "url_from")
 _LISTS: Final = ("session_id", "url_drop", "url_keep", "where", "exclude")
+_ONE_OR_MORE: Final = ("url", "ts")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class Mapping:
     session_id
         The path of what tells visitors apart; several are one visitor together, as ``["ip", "device", "os"]``. Without
         it, the lines of a web server's log are put together to visits by address, user agent and `idle_gap`.
-    url, ts, click_id, ip, user_agent, label, method
+    url, ts
+        The path of each, or several: a URL of host, path and query, a time of date and clock.
+    click_id, ip, user_agent, label, method
         The path of each. A click without a `click_id` is named by its file and line. `method` is the request's: only
         GET and POST are clicks.
     carry
@@ -110,8 +113,8 @@ class Mapping:
     """
 
     session_id: Sequence[str] = ()
-    url: str | None = None
-    ts: str | None = None
+    url: str | Sequence[str] | None = None
+    ts: str | Sequence[str] | None = None
     click_id: str | None = None
     ip: str | None = None
     user_agent: str | None = None
@@ -141,6 +144,10 @@ class Mapping:
             if not all(isinstance(value, str) and value for value in values):
                 raise ClickError(f"{name} is {quote(given)}: it takes texts that are not empty")
             object.__setattr__(self, name, values)
+        for name in _ONE_OR_MORE:
+            given = getattr(self, name)
+            if isinstance(given, list | tuple) and given:
+                object.__setattr__(self, name, given[0] if len(given) == 1 else tuple(given))
         if not isinstance(self.carry, MappingOf):
             raise ClickError(f"carry is of the wrong kind: {quote(self.carry)}; it takes names and their paths")
         for name, path in self._named_paths():
@@ -290,9 +297,29 @@ class Mapping:
             path for path in dict.fromkeys(path for _, path in self._named_paths()) if not path.startswith(CONSTANT)
         ]
 
+    def paths_of(self, name: str) -> tuple[str, ...]:
+        """Give the paths of a field.
+
+        Parameters
+        ----------
+        name
+            A field of a click, or method.
+
+        Returns
+        -------
+        tuple of str
+            One or several; none where nothing is named.
+
+        Examples
+        --------
+        >>> Mapping(url=["host", "path"]).paths_of("url"), Mapping(ts="when").paths_of("ts"), Mapping().paths_of("ip")
+        (('host', 'path'), ('when',), ())
+        """
+        value = getattr(self, name)
+        return value if isinstance(value, tuple) else () if value is None else (value,)
+
     def _named_paths(self) -> Iterable[tuple[str, Any]]:
-        yield from (("session_id", path) for path in self.session_id)
-        yield from ((name, path) for name in FIELD_NAMES[1:] if (path := getattr(self, name)) is not None)
+        yield from ((name, path) for name in FIELD_NAMES for path in self.paths_of(name))
         yield from self.carry.items()
         yield from (("where", condition.path) for condition in conditions(self.where))
 
@@ -347,6 +374,6 @@ def _pairs(text: str) -> dict[str, Any]:
             where.append(path)
             continue
         truth = {"true": True, "false": False}.get(path) if name == "assets" else None
-        several = name == "session_id" and not path.startswith(CONSTANT)
+        several = name in ("session_id", *_ONE_OR_MORE) and not path.startswith(CONSTANT)
         values[name] = path.split("+") if several else path if truth is None else truth
     return values | ({"where": where} if where else {})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from workbench.clicks.intake import Chunk, Intake
 from workbench.clicks.kinds import Kinds, columns_of_kinds
 from workbench.clicks.mapping import Format, Mapping
 from workbench.clicks.record import OPTIONAL
+from workbench.clicks.urls import Merged
 from workbench.errors import ClickError
 from workbench.sources import presets
 from workbench.sources.csv_rows import csv_rows
@@ -69,6 +70,8 @@ class Reading:
         self._told: Counter[str] = Counter()
         self._unused = set(mapping.exclude)
         self._unread = 0
+        self._hosts: set[str] = set()
+        self._merged = Merged()
         self._names: list[str] = []
         self._kinds = Kinds()
         self.damage: list[str] = []
@@ -103,6 +106,10 @@ class Reading:
                 before += one.size
         self.doubts += self._kinds.warnings()
         self.notes += self._kinds.notes(self._given.where)
+        if self._hosts:
+            many = f"{len(self._hosts):,} host{'s' * (len(self._hosts) > 1)}"
+            self._note([f"URLs begin with the host of the site that was asked: {many}"])
+        self._note([text for text in [str(self._merged)] if text])
         self.notes += [f"--exclude {entry} left out nothing" for entry in self._given.exclude if entry in self._unused]
         self.notes += [f"{count:,} {what}" if count else what for what, count in self._told.items()]
 
@@ -133,8 +140,10 @@ class Reading:
         for intake in intakes:
             self._told.update(intake.told)
             self._unused &= intake.unused
+            self._hosts |= intake.hosts
+            self._merged.update(intake.merged)
             if intake.unit is not None and self._given.time_unit is None:
-                self._note([f"{self.mapping.ts} counts {intake.unit} since 1970"])
+                self._note([f"{'+'.join(self.mapping.paths_of('ts'))} counts {intake.unit} since 1970"])
 
     def _rows(self, one: Input, unpacked: Unpacked, choose: Choose, intakes: list[Intake]) -> Iterator[Rows]:
         if self._given.format == "parquet" or unpacked.head.startswith(b"PAR1"):
@@ -152,8 +161,10 @@ class Reading:
         if kind == "csv":
             return csv_rows(text.lines(), one.name, choose)
         if kind == "jsonl":
-            return json_rows(text, choose, lambda: self.mapping.ts)
-        usual = {name: name for name in _LOG_FIELDS if getattr(self._given, name) is None}
+            return json_rows(text, choose, lambda: self.mapping.paths_of("ts"))
+        usual: dict[str, Any] = {name: name for name in _LOG_FIELDS if getattr(self._given, name) is None}
+        if "url" in usual and log is not None and log.knows_host:
+            usual["url"] = ("host", "url")
         named = None if log is None or log.name == "custom" else log.name
         self.mapping = self._given.but(**usual, log_format=self._given.log_format or named)
         intakes.append(Intake(self.mapping, one.name, visits=True, kinds=self._kinds))

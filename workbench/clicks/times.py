@@ -14,20 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workbench.clicks.dates import parts_of
 from workbench.clicks.epochs import EARLIEST_S, NUMBER, SPARE_S, Epochs, digits
 from workbench.clicks.mapping import Mapping
 from workbench.errors import ClickError
 from workbench.text import BLANKS, quote
 
-__all__ = ["DATED", "NOT_PLAUSIBLE", "NO_TIME", "NO_TIME_AT_ALL", "NO_UNIT", "NO_ZONE", "Times", "left_out"]
-
-DATED: Final = (
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)(?:[.,]([0-9]{1,9}))?"
-    r" ?([Zz]|UTC|GMT|[+-](?:(?:0[0-9]|1[0-7])(?::?[0-5][0-9])?|18(?::?00)?))?"
-)
-"""A date as most systems write it, to be matched in full: its parts, fraction, and the offset where there is one.
-
-Python and Java read it alike. Offsets are of at most 18 h, the most that Java takes."""
+__all__ = ["NOT_PLAUSIBLE", "NO_TIME", "NO_TIME_AT_ALL", "NO_UNIT", "NO_ZONE", "Times", "left_out"]
 
 NO_TIME, NO_TIME_AT_ALL, NO_ZONE = "ts is no time", "ts is empty", "ts has no zone; name it with --tz"
 NOT_PLAUSIBLE: Final = "ts is not between 1990 and now"
@@ -37,7 +30,6 @@ _STRICT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
     r"(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])"
 )
-_DATED = re.compile(DATED)
 _NUMBERED = re.compile(
     r"([0-9]{1,2})([./-])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})"
     r"(?:(,? |T)([0-9]{1,2}:[0-9]{2})(:[0-9]{2})?([.,][0-9]{1,6})?(?: ?([AaPp][Mm]))?)?"
@@ -142,11 +134,9 @@ class Times:
 
     def _of_dates(self, values: Objects, places: Places, reason: Objects) -> Moments:
         """Dates that are not written as RFC 3339 writes them, or without an offset."""
-        parts = [
-            match.groups() if (match := _DATED.fullmatch(str(values[i]).strip(BLANKS))) else () for i in places.tolist()
-        ]
-        texts = np.array([_rfc_3339(*part) for part in parts], dtype=object)
-        naive = np.array([not part[-1] for part in parts], dtype=bool)
+        parts = [part for i in places.tolist() if (part := parts_of(str(values[i]))) is not None]
+        texts: Objects = np.array([_rfc_3339(*part) for part in parts], dtype=object)
+        naive = np.array([part.offset is None for part in parts], dtype=bool)
         found = _parsed(texts, ~naive)
         self._some_zoned |= not naive.all()
         if naive.any():
@@ -209,10 +199,10 @@ def _kinds(values: Objects) -> tuple[Places, Places, Places]:
         if isinstance(value, str):
             if _STRICT.fullmatch(value):
                 kinds[i] = 1
-            elif _DATED.fullmatch(value.strip(BLANKS)):
-                kinds[i] = 2
             elif NUMBER.fullmatch(value):
                 kinds[i] = 3
+            elif parts_of(value) is not None:
+                kinds[i] = 2
         elif isinstance(value, pd.Timestamp):
             kinds[i] = 2
         elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):

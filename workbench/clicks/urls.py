@@ -1,35 +1,113 @@
 r"""Which ad a URL stands for: parameters that are new with each click are dropped, or one parameter is the ad.
 
-The id that an ad network adds to each click, campaign tags and cache busters make a URL of its own of every click, and
-a bot that clicks one ad all day would click each URL once.
+The id that an ad network adds to each click, and cache busters, make a URL of its own of every click, and a bot that
+clicks one ad all day would click each URL once. Campaign tags are the same for all clicks on an ad, and may be all that
+tells it from another: they are kept.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["DROPPED", "ad_pattern", "dropped", "new_with_each", "parameter_pattern", "parameters_of_ad", "taken"]
+__all__ = [
+    "DROPPED",
+    "TRAILING",
+    "Dropped",
+    "Merged",
+    "ad_pattern",
+    "dropped",
+    "new_with_each",
+    "parameter_pattern",
+    "parameters_of_ad",
+    "path_pattern",
+    "taken",
+]
 
 DROPPED: Final = (
-    "gclid", "gbraid", "wbraid", "dclid", "gclsrc", "gad_source", "gad_campaignid", "srsltid", "fbclid", "msclkid",
-    "ttclid", "twclid", "yclid", "ysclid", "igshid", "epik", "rdt_cid", "sccid", "li_fat_id", "tblci", "obclid",
-    "irclickid", "clickid", "click_id", "mc_cid", "mc_eid", "_ga", "_gl", "_hsenc", "_hsmi", "utm_*", "mtm_*", "pk_*",
-    "cb", "cachebuster", "cachebust", "cache_buster", "nocache", "rnd", "rand", "random", "correlator", "_",
+    # A click's id: of ad networks, as AdGuard's URL tracking filter (TrackParamFilter/sections/general_url.txt) and
+    # Brave's query filter (components/query_filter) have them; of affiliates; of real-time bidding.
+    "gclid", "gbraid", "wbraid", "dclid", "gclsrc", "gad_source", "srsltid", "fbclid", "msclkid", "ttclid", "twclid",
+    "yclid", "ysclid", "ymclid", "igshid", "igsh", "epik", "rdt_cid", "sccid", "scclid", "li_fat_id", "tblci", "obclid",
+    "ob_click_id", "dicbo", "qclid", "ndclid", "irclickid", "clickid", "click_id", "click_uuid", "clickref", "cjevent",
+    "zanpid", "awc", "sscid", "tduid", "ymid", "rtkcid", "rb_clickid", "k_clickid", "bsft_clkid", "external_click_id",
+    "unicorn_click_id", "mindbox-click-id", "ransiteid", "lptoken", "aff_click_id", "aff_sub*", "subid*", "sub_id*",
+    "transaction_id", "impression_id", "imp_id", "impid", "auction_id", "bid_id", "request_id",
+    # A person's or a visit's: of the same lists.
+    "mc_eid", "mkt_tok", "_ga", "_gl", "_gac", "_hsenc", "_hsmi", "__hstc", "__hssc", "__hsfp", "hsctatracking", "_kx",
+    "__s", "_openstat", "_branch_match_id", "_branch_referrer", "vero_id", "vero_conv", "oly_anon_id", "oly_enc_id",
+    "wickedid", "bsft_uid", "mtm_cid", "pk_cid", "pk_vid", "utm_session", "utm_userid", "utm_referrer",
+    "utm_pubreferrer", "jsessionid", "phpsessid",
+    # Numbers that only keep browsers from using what they have.
+    "ord", "cb", "cachebuster", "cachebust", "cache_buster", "cache_bust", "nocache", "no_cache", "rnd", "rand",
+    "random", "correlator", "timestamp", "ts", "_ts", "_t", "_dc", "_",
 )  # fmt: skip
 """Names of parameters that are dropped unless asked for; `*` stands for any letters."""
+
+_PATH_ONLY: Final = ("sid",)
+"""Besides those, behind a ";" in a path, where servers write the id of a session."""
+
+TRAILING: Final = r"(?:&amp;|[?&;])(?=#|\z)"
+"""What is left at the end of a query whose last parameter went, in Java's words."""
+
+
+class Dropped(NamedTuple):
+    """What dropping parameters did.
+
+    urls: of shape (n,). parameters: each → how many URLs had it. times: each URL that had one → how often it was there;
+    less: the same → what it is without.
+    """
+
+    urls: pd.Series[Any]
+    parameters: Counter[str]
+    times: dict[str, int]
+    less: dict[str, str]
+
+
+class Merged:
+    """What dropping did to all URLs so far, to be told. Of URLs beyond `_MOST` it is only said that there are more."""
+
+    def __init__(self) -> None:
+        self._clicks = 0
+        self._parameters: Counter[str] = Counter()
+        self._before: set[int] = set()
+        self._after: set[int] = set()
+
+    def add(self, found: Dropped) -> None:
+        """Count what one call of `dropped` did."""
+        self._clicks += sum(found.times.values())
+        self._parameters += found.parameters
+        for seen, texts in ((self._before, found.less), (self._after, set(found.less.values()))):
+            seen.update(hash(text) for text, _ in zip(texts, range(max(0, _MOST - len(seen))), strict=False))
+
+    def update(self, other: Merged) -> None:
+        """Count what was done to the URLs of another input."""
+        self._clicks += other._clicks
+        self._parameters += other._parameters
+        self._before |= other._before
+        self._after |= other._after
+
+    def __str__(self) -> str:
+        if not self._clicks:
+            return ""
+        names = ", ".join(f"{name} ({count:,})" for name, count in self._parameters.most_common(_SHOWN))
+        more = f" and {len(self._parameters) - _SHOWN} more" if len(self._parameters) > _SHOWN else ""
+        before, after = (f"{'over ' * (len(seen) >= _MOST)}{len(seen):,}" for seen in (self._before, self._after))
+        return (
+            f"{self._clicks:,} URLs without parameters that are new with each click: {names}{more}; "
+            f"{before} different ones became {after}. --url-keep keeps a parameter"
+        )
 
 
 def parameters_of_ad(drop: Sequence[str], keep: Collection[str]) -> tuple[str, ...]:
     """Give the names to drop: the usual ones and `drop`, without those in `keep`. A `*` in `keep` keeps all.
 
     >>> parameters_of_ad(["sid"], keep=["utm_*", "_"])[-3:]
-    ('random', 'correlator', 'sid')
+    ('_t', '_dc', 'sid')
     """
     if "*" in keep:
         return ()
@@ -40,36 +118,58 @@ def parameters_of_ad(drop: Sequence[str], keep: Collection[str]) -> tuple[str, .
 def parameter_pattern(names: Collection[str], keep: Collection[str] = (), end: str = r"\Z") -> str:
     r"""Make the regular expression of parameters to drop, in the syntax that Python and Java share but for `end`.
 
-    A parameter goes with the sign that divides it from the next.
+    A parameter goes with the sign that divides it from the next: & or ;, or &amp; as pages write it. Its name is the
+    first group.
     """
-    one = "|".join(map(_glob, names))
-    spared = "".join(rf"(?!{_glob(name)}(?:[=&#]|{end}))" for name in keep)
-    return rf"(?i)(?<=[?&]){spared}(?:{one})(?:=[^&#]*)?(?:&|(?=#|{end}))"
+    spared, one = _alternatives(names, keep, end)
+    return rf"(?i)(?:(?<=[?&])|(?<=&amp;))(?!amp;){spared}({one})(?:=[^&;#]*)?(?:&amp;|[&;]|(?=#|{end}))"
+
+
+def path_pattern(names: Collection[str], keep: Collection[str] = (), end: str = r"\Z") -> str:
+    r"""Make the same of parameters behind a ";", as ";jsessionid=…" in a path."""
+    also = [name for name in _PATH_ONLY if name not in keep]
+    spared, one = _alternatives((*names, *also), keep, end)
+    return rf"(?i)(?<!&amp);{spared}({one})=[^;/?#&]*(?=[;/?#&]|{end})"
 
 
 def ad_pattern(name: str, end: str = r"\Z") -> str:
     """Make the regular expression that finds the value of one parameter, its first group."""
-    return rf"(?i)[?&]{_glob(name)}=([^&#]+?)(?=[&#]|{end})"
+    return rf"(?i)(?:[?&]|&amp;){_glob(name)}=([^&#]+?)(?=[&#]|{end})"
 
 
-def dropped(
-    urls: pd.Series[Any], names: Collection[str], keep: Collection[str] = ()
-) -> tuple[pd.Series[Any], npt.NDArray[np.bool_]]:
-    """Drop parameters from the URLs. Returns them, and which of them are others than before. Both of shape (n,).
+def dropped(urls: pd.Series[Any], names: Collection[str], keep: Collection[str] = ()) -> Dropped:
+    """Drop parameters from the URLs.
 
-    >>> dropped(pd.Series(["/ad?id=7&gclid=x", "/ad?utm_a=1&GCLID=y&id=7&cb=1#top", "/ad"]), DROPPED)[0].to_list()
-    ['/ad?id=7', '/ad?id=7#top', '/ad']
+    >>> urls = pd.Series(["/ad?id=7&gclid=x", "/ad;jsessionid=A?ORD=1&amp;GCLID=y&amp;id=7&cb=1#top", "/ad"])
+    >>> found = dropped(urls, DROPPED)
+    >>> found.urls.to_list(), found.parameters
+    (['/ad?id=7', '/ad?id=7#top', '/ad'], Counter({'gclid': 2, 'jsessionid': 1, 'ord': 1, 'cb': 1}))
     """
-    changed = np.zeros(len(urls), np.bool_)
+    told: Counter[str] = Counter()
+    often: dict[str, int] = {}
+    less: dict[str, str] = {}
     if not names:
-        return urls, changed
-    pattern = re.compile(parameter_pattern(names, keep), re.ASCII)
+        return Dropped(urls, told, often, less)
+    patterns = [re.compile(make(names, keep), re.ASCII) for make in (path_pattern, parameter_pattern)]
     values = urls.to_numpy(dtype=object, copy=True)
-    for i in np.flatnonzero(_has_query(values)).tolist():
-        new, count = pattern.subn("", values[i])
-        if count:
-            values[i], changed[i] = _TRAILING.sub("", new) or "/", True
-    return pd.Series(values, index=urls.index, dtype=object), changed
+    some = [i for i, v in enumerate(values.tolist()) if isinstance(v, str) and ("?" in v or ";" in v)]
+    for url, times in Counter(values[some].tolist()).items():
+        found: list[str] = []
+
+        def gone(match: re.Match[str], found: list[str] = found) -> str:
+            found.append(match[1].lower())
+            return ""
+
+        new = url
+        for pattern in patterns:
+            new = pattern.sub(gone, new)
+        if found:
+            often[url], less[url] = times, _trailing.sub("", new) or "/"
+            told.update(dict.fromkeys(found, times))
+    if less:
+        for i in some:
+            values[i] = less.get(values[i], values[i])
+    return Dropped(pd.Series(values, index=urls.index, dtype=object), told, often, less)
 
 
 def taken(urls: pd.Series[Any], name: str) -> pd.Series[Any]:
@@ -99,12 +199,16 @@ def new_with_each(urls: Collection[str]) -> list[str]:
 
 
 _NEARLY_ALL: Final = 0.9
-_TRAILING = re.compile(r"[?&](?=#|\Z)")
+_MOST: Final = 200_000  # URLs that are told apart for the count of those that became one
+_SHOWN: Final = 12  # parameters that are named
+_trailing = re.compile(TRAILING.replace(r"\z", r"\Z"))
 
 
-def _has_query(values: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
-    return np.fromiter((isinstance(v, str) and "?" in v for v in values), np.bool_, len(values))
+def _alternatives(names: Collection[str], keep: Collection[str], end: str) -> tuple[str, str]:
+    """What none of the names may be, and the names."""
+    spared = "".join(rf"(?!{_glob(name)}(?:[=&;#]|{end}))" for name in keep)
+    return spared, "|".join(map(_glob, names))
 
 
 def _glob(name: str) -> str:
-    return r"[^=&#]*".join(map(re.escape, name.split("*")))
+    return r"[^=&;#]*".join(map(re.escape, name.split("*")))

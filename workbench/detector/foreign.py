@@ -22,6 +22,7 @@ from workbench.clicks.ids import no_text
 from workbench.clicks.intake import ASSET, EXCLUDED, NO_PAGE, NO_VISITOR_SAID, no_ad
 from workbench.clicks.mapping import CONSTANT, Mapping
 from workbench.clicks.where import Condition, conditions
+from workbench.detector.foreign_parts import moment_of, url_of
 from workbench.detector.foreign_values import host, in_network, moment
 from workbench.errors import ClickError
 from workbench.sources.json_values import LOOSE
@@ -61,9 +62,9 @@ class ForeignRecords:
         self._no_record = F.when(F.col("document").isNull(), no_record).alias("no_record")
 
         asked = conditions(mapping.where)
-        one = [mapping.url, mapping.ts, mapping.click_id, mapping.method, *(each.path for each in asked)]
-        one += [mapping.ip, mapping.user_agent] if mapping.exclude else []
-        paths = list(dict.fromkeys(path for path in (*mapping.session_id, *one) if path is not None))
+        fields = ["session_id", "url", "ts", "click_id", "method", *(("ip", "user_agent") if mapping.exclude else ())]
+        named = (*(path for field in fields for path in mapping.paths_of(field)), *(each.path for each in asked))
+        paths = list(dict.fromkeys(named))
         self._raw = tuple(_raw(path).alias(f"raw{i}") for i, path in enumerate(paths))
         at = {path: i for i, path in enumerate(paths)}
         values = [_Value(F.col(f"raw{i}"), F.col(f"said{i}"), F.col(f"kind{i}")) for i in at.values()]
@@ -82,20 +83,31 @@ class ForeignRecords:
             _, said, kind = values[at[path]]
             return text_of(path).isNull() & (kind != "") & ~((kind == "STRING") & (said == ""))
 
-        assert mapping.url is not None, "topic_mapping fills it in"
-        assert mapping.ts is not None, "as this"
-        event_time, no_time = moment(*values[at[mapping.ts]], mapping)
+        url_paths, ts_paths = mapping.paths_of("url"), mapping.paths_of("ts")
+        whole = url_of([text_of(path) for path in url_paths], url_paths)
+        self._whole = (whole.alias("url_whole"), moment_of([text_of(path) for path in ts_paths]).alias("ts_whole"))
+        given = F.col("url_whole")
+        if len(url_paths) > 1:
+            given = F.when(F.length(given).between(1, LONGEST_TEXT), given)
+        when = values[at[ts_paths[0]]]
+        if len(ts_paths) > 1:
+            said = F.col("ts_whole")
+            when = _Value(_raw(CONSTANT), said, F.when(said.isNotNull(), "STRING").otherwise(""))
+        event_time, no_time = moment(*when, mapping)
         click_id = F.concat_ws(":", F.lit(topic), "partition", "offset")
         page = F.lit(True)
         for request in conditions((), mapping.method):
-            _, url, kind = values[at[mapping.url]]
+            url, is_text = F.col("url_whole"), F.lit(True)
+            if len(url_paths) == 1:
+                _, url, kind = values[at[url_paths[0]]]
+                is_text = kind == "STRING"
             page = _met(request, text_of(request.path))
             if not mapping.assets:
-                asset = url.rlike(f"^(?i){ASSET.replace('Z', 'z')}") & (kind == "STRING")
+                asset = url.rlike(f"^(?i){ASSET.replace('Z', 'z')}") & is_text
                 page &= ~F.coalesce(asset, F.lit(False))
         self._values = [
-            text_of(mapping.url).alias("url_given"),
-            _url(text_of(mapping.url), mapping).alias("url"),
+            given.alias("url_given"),
+            _url(given, mapping).alias("url"),
             event_time,
             no_time.alias("no_time"),
             F.array(*(part(path) for path in mapping.session_id)).alias("parts"),
@@ -124,7 +136,7 @@ class ForeignRecords:
         found = raw.select(*sent, *self._texts).select(*_SENT_ALONG, "framed", "text", self._document)
         found = found.select(*_SENT_ALONG, "document", self._no_record).select(*_SENT_ALONG, "no_record", *self._raw)
         found = found.select("*", *self._said).select("*", *self._kinds).select("*", *self._ids)
-        found = found.select(*_SENT_ALONG, "no_record", *self._values)
+        found = found.select("*", *self._whole).select(*_SENT_ALONG, "no_record", *self._values)
         return found.select("*", *self._whose).select("*", self._why)
 
     def _what_is_wrong(self) -> Column:
@@ -260,10 +272,11 @@ def _url(url: Column, mapping: Mapping) -> Column:
         return F.when(value != "", F.concat(F.lit(f"{mapping.url_from}="), value))
     names = urls.parameters_of_ad(mapping.url_drop, mapping.url_keep)
     if names:
-        pattern = urls.parameter_pattern(names, mapping.url_keep, end=r"\z")
-        less = F.regexp_replace(F.regexp_replace(url, pattern, ""), r"[?&](?=#|\z)", "")
+        path, query = (make(names, mapping.url_keep, end=r"\z") for make in (urls.path_pattern, urls.parameter_pattern))
+        less = F.regexp_replace(F.regexp_replace(F.regexp_replace(url, path, ""), query, ""), urls.TRAILING, "")
         less = F.when(less == "", "/").otherwise(less)
-        url = F.when(url.contains("?"), F.when(url.rlike(pattern), less).otherwise(url)).otherwise(url)
+        some = F.when(url.rlike(path) | url.rlike(query), less).otherwise(url)
+        url = F.when(url.contains("?") | url.contains(";"), some).otherwise(url)
     return url
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
+from workbench.clicks.dates import DATED, MONTHS, WORDED, WRITTEN
 from workbench.clicks.epochs import DAY_ZERO_US, LEAST_US, MOST_US, NUMBER, UNITS
 from workbench.clicks.mapping import Client
-from workbench.clicks.times import DATED, NO_TIME, NO_TIME_AT_ALL, NO_UNIT, NO_ZONE, left_out
+from workbench.clicks.times import NO_TIME, NO_TIME_AT_ALL, NO_UNIT, NO_ZONE, left_out
 from workbench.sources.hosts import NOBODY
 from workbench.text import BLANKS
 
@@ -112,7 +113,7 @@ def _v6(text: Column) -> Column:
 
 def moment(raw: Column, said: Column, kind: Column, mapping: Mapping) -> tuple[Column, Column]:
     """The time that a value is, named event_time, and why it is none. `said` is its text."""
-    text = F.btrim(said, F.lit(BLANKS))
+    text = _date(F.btrim(said, F.lit(BLANKS)))
     is_number = (kind == "BIGINT") | kind.startswith("DECIMAL") | (kind == "DOUBLE") & ~text.contains("Inf")
     is_number |= (kind == "STRING") & text.rlike(f"^(?:{NUMBER.pattern})\\z")
     is_date = (kind == "STRING") & text.rlike(rf"^(?:{DATED})\z")
@@ -126,6 +127,24 @@ def moment(raw: Column, said: Column, kind: Column, mapping: Mapping) -> tuple[C
         .otherwise(NO_TIME)
     )
     return found.alias("event_time"), why
+
+
+def _date(text: Column) -> Column:
+    """A text, of a date that is written otherwise in the way of `DATED`."""
+    worded = rf"^(?:{WORDED})\z"
+    day, month, year, clock, fraction, zone = (F.regexp_extract(text, worded, i) for i in range(1, 7))
+    number = (F.instr(F.lit(MONTHS), F.lower(month)) + 2) / 3
+    written = F.when(
+        text.rlike(worded),
+        F.concat(
+            *(year, F.lit("-"), F.lpad(number.cast("int").cast("string"), 2, "0"), F.lit("-"), F.lpad(day, 2, "0")),
+            *(F.lit(" "), clock, fraction, F.upper(zone)),
+        ),
+    )
+    for form, words in WRITTEN:
+        pattern = rf"^(?:{form})\z"
+        written = written.when(text.rlike(pattern), F.regexp_replace(text, pattern, words))
+    return F.when(text.rlike(rf"^(?:{DATED})\z"), text).otherwise(written.otherwise(text))
 
 
 def _dated(text: Column, tz: str | None) -> tuple[Column, Column]:

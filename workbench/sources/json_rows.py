@@ -30,7 +30,7 @@ _Found = tuple[dict[str, Any] | None, str, str]
 """An object or None, "" or what is wrong, and the text."""
 
 
-def json_rows(text: Text, choose: Choose, time: Callable[[], str | None] = lambda: None) -> Iterator[Rows]:
+def json_rows(text: Text, choose: Choose, times: Callable[[], Sequence[str]] = lambda: ()) -> Iterator[Rows]:
     """Read JSON: one object a line, or a document that is a list of objects, or an object with such a list.
 
     Parameters
@@ -39,8 +39,8 @@ def json_rows(text: Text, choose: Choose, time: Callable[[], str | None] = lambd
         The source.
     choose
         Gives the paths that are wanted, of the names in the first chunk. A path that leads nowhere is empty.
-    time
-        Gives the path of the times, which may be any number, once `choose` was asked.
+    times
+        Gives the paths of the times, once `choose` was asked; a single one may be any number.
 
     Yields
     ------
@@ -61,18 +61,18 @@ def json_rows(text: Text, choose: Choose, time: Callable[[], str | None] = lambd
         objects = [value for value, _, _ in block]
         if wanted is None and any(value is not None for value in objects):
             wanted = list(choose(_names(objects)))
-        yield _rows(block, first, wanted or (), time())
+        yield _rows(block, first, wanted or (), times())
         first += len(block)
     if wanted is None:
         choose([])
 
 
-def _rows(block: list[_Found], first: int, wanted: Sequence[str], time: str | None) -> Rows:
+def _rows(block: list[_Found], first: int, wanted: Sequence[str], times: Sequence[str]) -> Rows:
     problem = np.empty(len(block), dtype=object)
     problem[:] = [why for _, why, _ in block]
     texts = [text for _, _, text in block]
     columns = {
-        path: [None if value is None else cell(_at(value, path), path == time) for value, _, _ in block]
+        path: [None if value is None else cell(_at(value, path), times == (path,)) for value, _, _ in block]
         for path in wanted
     }
     return Rows(

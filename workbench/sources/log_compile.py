@@ -33,7 +33,7 @@ _NGINX = {
     **dict.fromkeys(("proxy_protocol_addr", "http_cf_connecting_ip", "http_true_client_ip"), "ip"),
     **dict.fromkeys(("time_local", "time_iso8601", "msec", "accept_date", "start_time", "time"), "time"),
     **dict.fromkeys(("http_x_forwarded_for", "proxy_add_x_forwarded_for", "http_forwarded"), "forwarded"),
-    **dict.fromkeys(("host", "http_host", "server_name", "ssl_server_name"), "host"),
+    **dict.fromkeys(("bucket", "host", "http_host", "server_name", "ssl_server_name"), "host"),
     **dict.fromkeys(("request_uri", "uri"), "url"),
     **dict.fromkeys(("status", "status_code", "elb_status_code"), "status"),
     **dict.fromkeys(("body_bytes_sent", "bytes_sent", "bytes_read"), "size"),
@@ -142,7 +142,8 @@ def narrowed(format: LogFormat, columns: Collection[str]) -> LogFormat:
     """
     keep = {*columns, *_ALWAYS}
     if format.kind == "text":
-        return compiled(format.format, name=format.name, docs=format.docs, loose=format.loose, keep=keep)
+        found = compiled(format.format, name=format.name, docs=format.docs, loose=format.loose, keep=keep)
+        return replace(found, whole_urls=format.whole_urls)
     return replace(format, paths={name: paths for name, paths in format.paths.items() if name in keep})
 
 

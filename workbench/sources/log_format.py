@@ -47,6 +47,8 @@ class LogFormat:
         What a time counts that is a number; None leaves that to the column.
     json : str or None
         The preset to take where the lines are JSON.
+    whole_urls : bool
+        Whether its URLs have the host in them, as those that a balancer or a proxy is asked for.
     """
 
     name: str
@@ -63,6 +65,12 @@ class LogFormat:
     any_case: bool = False
     unit: str | None = None
     json: str | None = None
+    whole_urls: bool = False
+
+    @property
+    def knows_host(self) -> bool:
+        """Whether its lines tell the site that was asked; of W3C logs they themselves say so."""
+        return self.kind == "w3c" or self.whole_urls or "host" in (*self.columns, *self.paths)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

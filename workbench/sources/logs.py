@@ -13,7 +13,7 @@ import pandas as pd
 from workbench.errors import ClickError
 from workbench.sources.log_compile import narrowed
 from workbench.sources.log_format import COLUMNS, LogFormat
-from workbench.sources.log_lines import NO_LINE, Cells, finished, read_lines
+from workbench.sources.log_lines import ABSOLUTE, NO_LINE, Cells, finished, read_lines
 from workbench.sources.log_w3c import W3c
 from workbench.sources.log_wraps import unwrap, wrap_of
 from workbench.sources.presets import find, fits, guess, nearest, sample
@@ -113,6 +113,8 @@ def _rows(
     for i, reason in damaged.items():
         problem[i], aside[i] = reason, ""
     columns = finished(Cells(cells.raw, problem, notes), format.unit)
+    if format.knows_host and (wanted is None or "host" in wanted):
+        notes.pop(ABSOLUTE, None)  # their hosts stand beside their paths, as those of all lines do
     _name_nearest(as_read, problem, format)
     for i, reason in enumerate(aside):
         if reason:

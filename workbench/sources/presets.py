@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -55,13 +56,15 @@ def _presets() -> dict[str, LogFormat]:
                 unless=more(preset.get("unless", ())),
                 any_case=any_case,
                 unit=preset.get("unit"),
+                whole_urls=preset.get("whole_urls", False),
             )
         elif "fields" in preset:
             found[name] = LogFormat(name, "w3c", docs, preset["fields"])
         else:
             loose = preset.get("loose", False)
             needs, sibling = tuple(preset.get("needs", ())), preset.get("json")
-            found[name] = compiled(preset["format"], name=name, docs=docs, loose=loose, needs=needs, json=sibling)
+            text = compiled(preset["format"], name=name, docs=docs, loose=loose, needs=needs, json=sibling)
+            found[name] = replace(text, whole_urls=preset.get("whole_urls", False))
     return found
 
 

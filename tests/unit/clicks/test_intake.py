@@ -66,7 +66,10 @@ def test_urls_lose_what_is_new_with_each_click_and_it_is_told() -> None:
     intake = Intake(Mapping(session_id="session_id", url="url", ts="ts"), "a.csv", visits=False)
     chunk = intake.take(rows(session_id=["s"] * 2, url=["/ad?id=7&gclid=a", "/ad?id=7"], ts=[TS] * 2))
     assert chunk.clicks["url"].tolist() == ["/ad?id=7"] * 2
-    assert intake.told == {"URLs without parameters that are new with each click": 1}
+    assert str(intake.merged) == (
+        "1 URLs without parameters that are new with each click: gclid (1); 1 different ones became 1. "
+        "--url-keep keeps a parameter"
+    )
 
 
 def test_clicks_without_the_parameter_of_the_ad_are_left_out() -> None:
@@ -146,7 +149,7 @@ def test_a_visitor_of_several_values_needs_the_first() -> None:
 def test_the_ad_and_what_is_excluded_are_looked_for_in_the_whole_url() -> None:
     urls = ["/x?utm_campaign=7&gclid=a", "/y?gclid=b"]
     assert take(Mapping(url_from="utm_campaign"), url=urls).clicks["url"].tolist() == ["utm_campaign=7"]
-    assert take(Mapping(exclude=["url:gclid=b"]), url=urls).clicks["url"].tolist() == ["/x"]
+    assert take(Mapping(exclude=["url:gclid=b"]), url=urls).clicks["url"].tolist() == ["/x?utm_campaign=7"]
 
 
 def test_a_url_of_nothing_but_what_is_dropped_is_still_one() -> None:
