@@ -16,6 +16,7 @@ import pandas as pd
 from workbench.distinct import distinct
 from workbench.reports import addresses
 from workbench.reports.personal import Kind, Name, is_phone, kind_of_name, replaced, whole
+from workbench.reports.suspects import suspects
 
 __all__ = ["Masks", "mask_text", "masked"]
 
@@ -92,7 +93,8 @@ class Masks:
         others = [name for name in clicks if name not in _OURS and _is_text(clicks[name], str(name))]
         for name in [*_FIRST, *others, "user_agent"]:
             if name in clicks:
-                out[name] = _mapped(out[name], self._change(str(name), hosts, session_id), apart=name in _APART)
+                change = self._change(str(name), hosts, session_id)
+                out[name] = _mapped(out[name], change, apart=name in _APART, all_of_them=change != self.text)
         return out
 
     def _change(self, column: str, hosts: dict[str, str], paths: Sequence[str]) -> Callable[[str], str]:
@@ -180,10 +182,12 @@ def _without(session: Any, host: Any, hosts: dict[str, str]) -> Any:
     return session if rest[:1].isalnum() else hosts[host] + rest
 
 
-def _mapped(column: pd.Series[Any], change: Callable[[str], str], *, apart: bool) -> pd.Series[Any]:
-    """The column with each distinct text changed once. apart: no two become one."""
+def _mapped(column: pd.Series[Any], change: Callable[[str], str], *, apart: bool, all_of_them: bool) -> pd.Series[Any]:
+    """The column with each distinct text changed once. apart: no two become one. all_of_them: not suspects alone."""
     numbers, values = distinct(column)
-    changed = [change(str(value)) for value in values]
+    changed = [str(value) for value in values]
+    for place in range(len(changed)) if all_of_them else np.flatnonzero(suspects(changed)).tolist():
+        changed[place] = change(changed[place])
     if apart:
         seen: dict[Any, int] = {}
         for place, value in enumerate(changed):
