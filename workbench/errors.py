@@ -49,7 +49,14 @@ class RuleError(WorkbenchError, ValueError):
 
 
 class ClickError(WorkbenchError, ValueError):
-    """A record, a file or a data frame that cannot be read as clicks."""
+    """A record, a file or a data frame that cannot be read as clicks.
+
+    fix: options to write that would mend it, as ``--tz UTC``; "" where that is more than options.
+    """
+
+    def __init__(self, text: str, fix: str = "") -> None:
+        super().__init__(text)
+        self.fix = fix
 
 
 class TrafficError(WorkbenchError, ValueError):

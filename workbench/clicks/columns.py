@@ -13,32 +13,40 @@ from workbench.clicks.parts import HOSTS, QUERIES
 from workbench.clicks.where import conditions
 from workbench.errors import ClickError
 
-__all__ = ["CARRIED", "USUAL", "is_address", "resolved"]
+__all__ = ["CARRIED", "USUAL", "MissingColumns", "is_address", "resolved"]
 
 USUAL: Final[MappingOf[str, tuple[str, ...]]] = {
     "session_id": (
         "session_id", "session", "sid", "domain_sessionid", "visitor_id", "visitor", "user_pseudo_id",
-        "full_visitor_id", "anonymous_id", "distinct_id", "client_id", "appsflyer_id", "device_id", "idfa", "gaid",
+        "full_visitor_id", "anonymous_id", "distinct_id", "tealium_visitor_id", "client_id", "appsflyer_id",
+        "device_id", "click_device_id", "domain_userid", "browser_id", "amplitude_id", "idfa", "gaid",
         # The last two may tell apart no more than the visits of one person.
         "cookie_id", "fingerprint", "user_id", "uid", "visit_id", "ga_session_id",
     ),
     "url": (
         "url", "page_url", "page_location", "landing_page_url", "landing_page", "landing_url", "final_url", "click_url",
-        "original_url", "event_source_url", "event_params[page_location]", "context.page.url", "properties.url",
-        "properties.$current_url", "$current_url", "action_url", "page", "uri", "request_uri", "cs_uri_stem",
-        "pathname", "path", "link", "href", "ad_url", "ad_id", "creative_id",
+        "original_url", "click_original_request", "original_request", "lander_url", "event_source_url",
+        "event_params[page_location]", "context.page.url", "properties.url",
+        "properties.$current_url", "$current_url", "event_properties.url", "action_url", "page",
+        "url.full", "url.original", "uri", "request_uri", "cs_uri_stem", "pathname", "path", "req_path",
+        "resource_path", "link", "href", "ad_url", "ad_id", "creative_id",
     ),
     "ts": (
-        "ts", "timestamp", "@timestamp", "event_timestamp", "event_time", "click_time", "click_timestamp", "click_ts",
-        "clicked_at", "attributed_touch_time", "touch_time", "derived_tstamp", "collector_tstamp", "datetime",
-        "date_time", "time_stamp", "occurred_at", "created_at", "time", "date",
+        "ts", "click_time", "click_timestamp", "click_ts", "clicked_at", "click_date_utc", "click_date_and_time",
+        "attributed_touch_time", "touch_time", "timestamp", "@timestamp", "event_timestamp", "event_time",
+        "derived_tstamp", "collector_tstamp", "server_timestamp", "datetime", "date_time", "time_stamp", "occurred_at",
+        "date_received", "created_at", "click_date", "req_time_sec", "time", "date", "request_time",
     ),
     "click_id": ("click_id",),  # a wrong one would make several clicks one; without it each is its line
     "ip": (
         "ip", "ip_address", "client_ip", "client_ip_address", "remote_addr", "remote_ip", "context.ip", "device_ip",
-        "user_ip", "user_ipaddress", "c_ip",
+        "user_ip", "user_ipaddress", "c_ip", "visit_ip", "click_device_ip", "user_data_ip", "cli_ip", "client.ip",
+        "source.ip",
     ),
-    "user_agent": ("user_agent", "useragent", "http_user_agent", "context.userAgent", "ua", "cs_user_agent", "agent"),
+    "user_agent": (
+        "user_agent", "useragent", "http_user_agent", "context.userAgent", "ua", "cs_user_agent", "agent",
+        "request_user_agent", "user_agent.original", "user_data_user_agent", "click_device_ua", "device_ua",
+    ),
     "label": ("label", "is_fraud", "fraud", "is_bot", "is_fraudulent", "fraudulent"),
 }  # fmt: skip
 """Usual names of the columns of each field, the likeliest first, however they are written (fooBar, foo bar)."""
@@ -82,7 +90,7 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
     >>> found.session_id, found.ts, notes
     (('userId',), 'click_time', ['session_id is read from userId, ts from click_time'])
     """
-    there = {_plain(name): name for name in reversed(names)}
+    there = _by_plain_name(names)
     taken = {path for name in FIELD_NAMES for path in mapping.paths_of(name)} | set(mapping.carry.values())
     asked = dict.fromkeys(condition.path for condition in conditions(mapping.where))
     wrong = [
@@ -102,7 +110,7 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
                 break
     missing = [name for name in ("session_id", "url", "ts") if not mapping.paths_of(name) and name not in guesses]
     if missing or wrong:
-        raise ClickError(_what_is_missing(mapping, names, source, missing, wrong, guesses))
+        raise MissingColumns(*_what_is_missing(mapping, names, source, missing, wrong, guesses))
     carry = dict(mapping.carry)
     for name, usual in CARRIED.items():
         found = next((there[_plain(one)] for one in usual if _plain(one) in there), None)
@@ -116,6 +124,19 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
     ]:
         notes.append(f"carried along: {', '.join(new)}")
     return mapping.but(**guesses, carry=carry), notes
+
+
+class MissingColumns(ClickError):
+    """Columns are missing. likely: the mapping that the message tells to write, as far as it can be told."""
+
+    def __init__(self, text: str, fix: str, likely: MappingOf[str, str | list[str]]) -> None:
+        super().__init__(f"{text}. Fix: {fix}", fix)
+        self._text, self.likely = text, likely
+
+    def and_then(self, fix: str) -> ClickError:
+        """The same, with the options that would be asked for next."""
+        also = "times without a zone" if fix == "--tz UTC" else "times whose kind is to be said"
+        return ClickError(f"{self._text}, and {also}. Fix: {self.fix} {fix}", f"{self.fix} {fix}")
 
 
 def is_address(path: str) -> bool:
@@ -162,6 +183,22 @@ def _is_there(path: str, names: Sequence[str]) -> bool:
     return root != path and any(re.split(r"[.\[]", name, maxsplit=1)[0] == root for name in names)
 
 
+def _by_plain_name(names: Sequence[str]) -> dict[str, str]:
+    """Columns by their plain names, and by what these are behind what an export writes before all of them.
+
+    In the reports of Adjust, adid is the device, not the ad.
+    """
+    found = {}
+    for name in reversed(names):
+        for before in _BEFORE:
+            if name.startswith(before):
+                found[_plain(name[len(before) :])] = name
+    found |= {_plain(name): name for name in reversed(names)}
+    if re.fullmatch(r"\W*adid\W*", found.get("adid", "")):
+        found["deviceid"] = found.get("deviceid", found.pop("adid"))
+    return found
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).lower()
 
@@ -173,18 +210,19 @@ def _what_is_missing(
     missing: Sequence[str],
     wrong: Sequence[str],
     guesses: MappingOf[str, str | tuple[str, ...]],
-) -> str:
-    """One line: what there is, what is wanted, and the option to write, filled in as far as can be told."""
+) -> tuple[str, str, dict[str, str | list[str]]]:
+    """One line: what there is and what is wanted; the options to write; the fields, of unknown ones a constant."""
     said = []
     if wrong:
         said.append(f"no column {' or '.join(map(repr, sorted(wrong)))}")
     if missing:
         said.append(f"no column for {_and(missing)}")
-    pairs = []
+    likely: dict[str, str] = {}
     for name in ("session_id", "url", "ts"):
         given = mapping.paths_of(name)
         right = [path for path in given if path not in wrong]
-        pairs.append(f"{name}={'+'.join(right) or _written(guesses.get(name, '')) or _likely(name, given, names)}")
+        likely[name] = "+".join(right) or _written(guesses.get(name, "")) or _likely(name, given, names)
+    pairs = [f"{name}={path}" for name, path in likely.items()]
     pairs += [
         f"{name}={_likely(name, [path], names)}"
         for name in FIELD_NAMES[3:]
@@ -200,44 +238,51 @@ def _what_is_missing(
     options += [("--carry", f"{name}={_likely(name, [path], names)}") for name, path in carried.items()]
     options += [("--where", one.but(_likely("", [one.path], names))) for one in asked]
     option = " ".join(f"{way} {_quoted(value)}" for way, value in options)
-    return f"{source} has {' and '.join(said)}; it has {shown or 'no columns'}. Fix: {option}"
+    tried = {name: f"{CONSTANT}?" if path == _UNKNOWN else path.split("+") for name, path in likely.items()}
+    return f"{source} has {' and '.join(said)}; it has {shown or 'no columns'}", option, tried
 
 
 def _quoted(value: str) -> str:
     """A value as a shell takes it."""
+    if re.search(r"[$`\\!]", value):
+        return "'" + value.replace("'", "'\"'\"'") + "'"
     return f'"{value}"' if re.search(r"[^\w.,=+@-]", value) else value
 
 
 def _likely(name: str, given: Sequence[str], names: Sequence[str]) -> str:
     """What could be written for a field: what is called alike, else what often serves for it."""
     near = {_plain(re.split(r"[.\[]", one)[-1]): one for one in reversed(names)}
-    near |= {_plain(one): one for one in reversed(names)}
-    for wanted in (*given, name):
+    near |= _by_plain_name(names)
+    for wanted in (*given, *(() if name == "session_id" else (name,))):
         if close := difflib.get_close_matches(_plain(wanted), near, n=1, cutoff=0.6):
             return near[close[0]]
     if name == "session_id":
         address = next((near[one] for one in near if one in _ADDRESSES), None)
         others = (next((near[_plain(one)] for one in usual if _plain(one) in near), None) for usual in _OF_A_DEVICE)
-        return "+".join(filter(None, [address, *others])) if address else "COLUMN"  # a device alone is many people's
-    return next((near[_plain(one)] for one in _STAND_INS.get(name, ()) if _plain(one) in near), "COLUMN")
+        return "+".join(filter(None, [address, *others])) if address else _UNKNOWN  # a device alone is many people's
+    return next((near[_plain(one)] for one in _STAND_INS.get(name, ()) if _plain(one) in near), _UNKNOWN)
 
 
 def _and(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+_UNKNOWN: Final = "COLUMN"
+_BEFORE: Final = ("_source.", "properties.")
+"""What exports of Elasticsearch and of analytics write before the names of all their fields."""
 _SHOWN: Final = 20  # columns in a message
 _LONGEST_SHOWN: Final = 300
 _OF_A_DEVICE: Final = (("device", "device_model"), ("os",), USUAL["user_agent"])
 _STAND_INS: Final[MappingOf[str, tuple[str, ...]]] = {
     "url": (
         "channel", "creative", "placement", "ad_group", "adgroup", "banner", "banner_id", "campaign", "campaign_id",
-        "app", "site_id", "site_domain", "site", "screen_name",
+        "campaign_name", "click_campaign_name", "click_campaign", "last_attributed_touch_data_tilde_campaign", "offer",
+        "offer_id", "app", "site_id", "site_domain", "site", "screen_name", "request",
     ),
-    "ts": ("hour", "day", "received_at", "sent_at", "server_time", "log_time"),
+    "ts": ("hour", "day", "received_at", "sent_at", "server_time", "log_time", "visit_timestamp", "utc_time"),
 }  # fmt: skip
 """Columns that often say what was clicked, or when, under another name: to be suggested, never taken."""
-_WITHOUT_QUERY: Final = ("csuristem", "pathname", "path")
+_WITHOUT_QUERY: Final = ("csuristem", "pathname", "path", "reqpath", "resourcepath")
 _OF_A_SITE: Final = ("uri", "requesturi", *_WITHOUT_QUERY)
 """Columns of URLs, as written by `_plain`, that do not have the host of the site in them."""
 _MAY_BE_SHARED: Final = ("ip", "user_agent")

@@ -71,7 +71,8 @@ class Epochs:
             raise ClickError(f"{self._source} mixes times in {' and '.join(there)} in {self._column}; {fix}")
         if self.unit is None:
             if not among_dates and (not there or wrong.mean() > _MOST_WRONG):
-                raise ClickError(self._implausible(values[wrong]))
+                text = self._implausible(values[wrong])
+                raise ClickError(text, text[text.rindex("--time-") :])
             self.unit = there[0] if there else None
         micros, reason = self._micros(whole, part, ~wrong)
         reason[wrong] = "ts is a number that is no time between 1990 and now"

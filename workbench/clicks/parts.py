@@ -23,11 +23,12 @@ Role = Literal["host", "query", "path"]
 
 HOSTS: Final = (
     "host", "hostname", "http_host", "cs_host", "vhost", "virtual_host", "request_host", "domain", "url_domain",
-    "server_name", "x_host_header", "page_host", "page_hostname",
+    "server_name", "req_host", "domain_name", "x_host_header", "page_host", "page_hostname",
 )  # fmt: skip
 """Usual names of the column of a site's host, the likeliest first."""
 QUERIES: Final = (
-    "cs_uri_query", "query_string", "query", "url_query", "querystring", "uri_query", "request_query", "args",
+    "cs_uri_query", "query_string", "query", "url_query", "querystring", "uri_query", "request_query", "query_str",
+    "args",
 )  # fmt: skip
 """Usual names of the column of what stands behind the "?" of a URL."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from workbench.clicks.columns import resolved
+from workbench.clicks.columns import MissingColumns, resolved
 from workbench.clicks.intake import Chunk, Intake
 from workbench.clicks.kinds import Kinds, columns_of_kinds
 from workbench.clicks.mapping import Format, Mapping
@@ -120,7 +121,11 @@ class Reading:
             # A part of a table may lack a column that another has. A file that was named by itself is to have all.
             self._names = list(dict.fromkeys([*self._names, *names, *one.partition]))
             there = [*names, *one.partition] if one.named else self._names
-            self.mapping, notes = resolved(self._settled, there, one.name)
+            try:
+                self.mapping, notes = resolved(self._settled, there, one.name)
+            except MissingColumns as error:
+                fix = self._asked_next(one, error)
+                raise error.and_then(fix) if fix else error from None
             # What tells visitors, ads and times is the same in all inputs, and not guessed again.
             self._settled = self._settled.but(
                 session_id=self.mapping.session_id, url=self.mapping.url, ts=self.mapping.ts
@@ -144,6 +149,19 @@ class Reading:
             self._merged.update(intake.merged)
             if intake.unit is not None and self._given.time_unit is None:
                 self._note([f"{'+'.join(self.mapping.paths_of('ts'))} counts {intake.unit} since 1970"])
+
+    def _asked_next(self, one: Input, missing: MissingColumns) -> str:
+        """The options that a file would want next, with the columns that it is told to name."""
+        if one.path is None:
+            return ""
+        try:
+            for _ in islice(Reading(one.path, self._given.but(**missing.likely, carry={}, where=())), 2):
+                pass
+        except MissingColumns:
+            return ""
+        except ClickError as error:
+            return error.fix
+        return ""
 
     def _rows(self, one: Input, unpacked: Unpacked, choose: Choose, intakes: list[Intake]) -> Iterator[Rows]:
         if self._given.format == "parquet" or unpacked.head.startswith(b"PAR1"):

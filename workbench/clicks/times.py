@@ -110,9 +110,10 @@ class Times:
         if not dates or self._format is not None:
             return
         form = _format_like(dates[0])
-        fix = f'say how: --time-format "{form}" --tz UTC' if form else "name another column: --map ts=…"
+        options = f'--time-format "{form}" --tz UTC' if form else ""
+        fix = f"say how: {options}" if form else "name another column: --map ts=…"
         what = f"{self._source} has no times in {self._column} that can be read"
-        raise ClickError(f"{what}: the first is {quote(dates[0])}; {fix}")
+        raise ClickError(f"{what}: the first is {quote(dates[0])}; {fix}", options)
 
     def _of_any(self, values: Objects, reason: Objects) -> Moments:
         strict, dates, numbers = _kinds(values)
@@ -152,7 +153,8 @@ class Times:
                 example = quote(str(local[there][0]).replace("T", " "))
                 raise ClickError(
                     f"{self._source} has times without a zone in {self._column}, as {example}; "
-                    "say which: --tz UTC, or as Europe/Berlin"
+                    "say which: --tz UTC, or as Europe/Berlin",
+                    "--tz UTC",
                 )
             reason[places[there]] = NO_ZONE
             return np.full(len(local), "NaT", dtype="datetime64[us]")

@@ -72,6 +72,96 @@ def test_all_that_is_missing_is_one_line_with_the_option_to_write(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("header", "option"),
+    [
+        (
+            "transaction_id,affiliate_id,offer_id,datetime,revenue_cents,refer,url,ip,user_agent,session_datetime",
+            "--map session_id=ip+user_agent,url=url,ts=datetime",
+        ),
+        (
+            "Click ID,Visit timestamp,Click timestamp,Campaign ID,Campaign name,Lander URL,Country,IP,User agent",
+            '--map "session_id=IP+User agent,url=Lander URL,ts=Click timestamp"',
+        ),
+        (
+            "click_id,date_received,network_name,site_id,creative_id,device_ip,device_ua,click_cost,original_request",
+            "--map session_id=device_ip+device_ua,url=original_request,ts=date_received",
+        ),
+        (
+            "id,name,timestamp,last_attributed_touch_data_tilde_campaign,user_data_ip,user_data_user_agent",
+            "=user_data_ip+user_data_user_agent,url=last_attributed_touch_data_tilde_campaign,ts=timestamp",
+        ),
+        (
+            "{click_time},{created_at},{campaign_name},{adid},{idfa},{gps_adid},{ip_address},{user_agent}",
+            '--map "session_id={adid},url={campaign_name},ts={click_time}"',
+        ),
+        (
+            "idVisit,visitIp,visitorId,serverTimestamp,firstActionTimestamp,referrerUrl,actionDetails[0].url",
+            '--map "session_id=visitorId,url=actionDetails[0].url,ts=serverTimestamp"',
+        ),
+        (
+            "requestId,ip,caller,user,requestTime,httpMethod,resourcePath,status,protocol",
+            "--map session_id=ip,url=resourcePath,ts=requestTime",
+        ),
+        (
+            "requestId,ip,requestTime,httpMethod,routeKey,status,path,domainName",
+            "--map session_id=ip,url=domainName+path,ts=requestTime",
+        ),
+        (
+            "_index,_id,_source.timestamp,_source.clientip,_source.request,_source.agent,_source.host",
+            "--map session_id=_source.clientip+_source.agent,url=_source.request,ts=_source.timestamp",
+        ),
+        (
+            "@timestamp,_id,agent,bytes,clientip,host,request,url",
+            "--map session_id=clientip+agent,url=url,ts=@timestamp",
+        ),
+        ("ip,$current_url,time", "--map 'session_id=ip,url=$current_url,ts=time'"),
+        (
+            "reqTimeSec,cliIP,reqHost,reqPath,queryStr,UA",
+            "session_id=cliIP+UA,url=reqHost+reqPath+queryStr,ts=reqTimeSec",
+        ),
+    ],
+)
+def test_the_option_names_the_columns_of_what_tools_export(header: str, option: str) -> None:
+    with pytest.raises(ClickError) as error:
+        resolved(Mapping(), header.split(","), "a.csv")
+    assert str(error.value).endswith(option)
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (
+            "Attributed Touch Time,Install Time,Event Time,Ad ID,IP,AppsFlyer ID,User Agent,Original URL",
+            (("AppsFlyer ID",), "Original URL", "Attributed Touch Time", "IP", "User Agent"),
+        ),
+        (
+            "click_campaign,click_date_utc,click_device_id,click_device_ip,click_device_ua,click_original_request",
+            (("click_device_id",), "click_original_request", "click_date_utc", "click_device_ip", "click_device_ua"),
+        ),
+        (
+            "timestamp,name,site_id,user_id,session_id,hostname,pathname,referrer",
+            (("session_id",), ("hostname", "pathname"), "timestamp", None, None),
+        ),
+        (
+            "app_id,collector_tstamp,user_ipaddress,domain_userid,page_url,page_urlhost,page_urlpath,useragent",
+            (("domain_userid",), "page_url", "collector_tstamp", "user_ipaddress", "useragent"),
+        ),
+        (
+            "_id,_source.@timestamp,_source.client.ip,_source.url.original,_source.session_id",
+            (("_source.session_id",), "_source.url.original", "_source.@timestamp", "_source.client.ip", None),
+        ),
+        (
+            "event,properties.time,properties.distinct_id,properties.$current_url",
+            (("properties.distinct_id",), "properties.$current_url", "properties.time", None, None),
+        ),
+    ],
+)
+def test_columns_that_are_plain_by_their_names_are_taken(header: str, found: tuple[object, ...]) -> None:
+    mapping, _ = resolved(Mapping(), header.split(","), "a.csv")
+    assert (mapping.session_id, mapping.url, mapping.ts, mapping.ip, mapping.user_agent) == found
+
+
 def test_constants_and_places_in_records_need_no_column_of_their_own() -> None:
     mapping = Mapping(session_id="user.id", url="=/shop", ts="user.seen[0]")
     assert resolved(mapping, ["user.name", "other"], "a.jsonl")[0].session_id == ("user.id",)

@@ -69,9 +69,13 @@ RIGHT: list[tuple[str, dict[str, Any], tuple[int, int, int, int]]] = [
 ]
 TOLD: list[tuple[str, dict[str, Any], str]] = [
     # name, mapping, the option that the error tells to write
-    ("15-talkingdata/train_sample.csv", {}, "--map session_id=ip+device+os,url=channel,ts=click_time"),
+    ("15-talkingdata/train_sample.csv", {}, "--map session_id=ip+device+os,url=channel,ts=click_time --tz UTC"),
     ("15-talkingdata/train_sample.csv", TALKING, "--tz UTC"),
-    ("16-avazu/train.csv", {}, "--map session_id=device_id,url=site_id,ts=hour"),
+    (
+        "16-avazu/train.csv",
+        {},
+        "--map session_id=device_id,url=site_id,ts=hour --time-format %y%m%d%H --tz UTC",
+    ),
     ("16-avazu/train.csv", AVAZU, "--time-format %y%m%d%H --tz UTC"),
     ("17-compact-time/clicks.csv", {}, "--time-format %Y%m%d%H%M%S --tz UTC"),
     ("20-appsflyer/clicks.csv", {"url": "Campaign"}, "--tz UTC"),
