@@ -88,6 +88,7 @@ def read(
         mapping=reading.mapping,
         notes=tuple(reading.notes),
         damage=tuple(reading.damage),
+        headers=reading.headers,
         doubts=tuple(reading.doubts),
     )
 

@@ -23,6 +23,7 @@ from workbench.clicks.record import OPTIONAL
 from workbench.clicks.urls import Merged
 from workbench.errors import ClickError
 from workbench.sources import presets
+from workbench.sources.csv_header import Header
 from workbench.sources.csv_rows import csv_rows
 from workbench.sources.decoding import Text
 from workbench.sources.inputs import Input, Source, inputs_of
@@ -58,6 +59,8 @@ class Reading:
         As given, with the guesses that were made for the last input.
     notes, damage, doubts : list of str
         Guesses and repairs; what could not be unpacked; what the records say against counting them as clicks.
+    headers : dict
+        The input's name → how its lines are divided and their cells called, where it is CSV.
     late : int
         Clicks dated before one above them in their input.
     name : str
@@ -76,6 +79,7 @@ class Reading:
         self._names: list[str] = []
         self._kinds = Kinds()
         self.damage: list[str] = []
+        self.headers: dict[str, Header] = {}
         self.doubts: list[str] = []
         self.late = 0
         self.name = self._inputs[0].name
@@ -138,6 +142,8 @@ class Reading:
             return [path for path in dict.fromkeys((*full.paths, *kinds)) if path not in one.partition]
 
         for rows in self._rows(one, unpacked, choose, intakes):
+            if rows.header is not None:
+                self.headers[one.name] = rows.header
             for column, value in one.partition.items():
                 rows.cells[column] = pd.Series([value] * len(rows.line), dtype=object)
             # Without a record so far there is nothing to take in, and all is rejected.

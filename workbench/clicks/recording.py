@@ -12,6 +12,7 @@ import pandas as pd
 from workbench import distinct
 from workbench.clicks import identity
 from workbench.clicks.mapping import Mapping
+from workbench.sources.csv_header import Header
 
 __all__ = ["Recording"]
 
@@ -41,6 +42,8 @@ class Recording:
         Guesses that were made, and what was done to lines and values so that they could be read.
     damage : tuple of str
         What is missing since it could not be unpacked.
+    headers : mapping
+        Of CSV, a file's name → how its lines are divided, and what their cells are called.
     doubts : tuple of str
         What the records say against counting them as clicks, as kinds of events among them.
     """
@@ -54,6 +57,7 @@ class Recording:
     mapping: Mapping = field(default_factory=Mapping)
     notes: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
+    headers: MappingOf[str, Header] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
 
     @cached_property

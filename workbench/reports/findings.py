@@ -235,8 +235,10 @@ def _findings(source: str, rule: Rule, held: Recording, counts: dict[str, int], 
     recorded, masks = judged, Masks()
     if not show_personal:
         judged, aside = (masks.frame(clicks, held.mapping.session_id) for clicks in (judged, aside))
-        cells = {str(name): [masks.text(str(text)) for text in shown[name]] for name in shown.select_dtypes(object)}
-        shown = shown.assign(**cells)
+        headers = [held.headers.get(file) for file in held.rejected.get("file", [])[:_REJECTED_SHOWN]]
+        for name in shown.select_dtypes(object):
+            of = headers if name == "text" else [None] * len(shown)
+            shown = shown.assign(**{str(name): list(map(masks.line, map(str, shown[name]), of))})
         if said := "\n".join(told["warnings"]):  # they quote sessions
             sessions = dict(zip(recorded["session_id"], judged["session_id"], strict=True))
             for whose, mask in sessions.items():

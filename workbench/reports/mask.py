@@ -17,6 +17,8 @@ from workbench.distinct import distinct
 from workbench.reports import addresses
 from workbench.reports.personal import Kind, Name, is_phone, kind_of_name, replaced, whole
 from workbench.reports.suspects import suspects
+from workbench.sources.csv_cells import Cells
+from workbench.sources.csv_header import Header
 
 __all__ = ["Masks", "mask_text", "masked"]
 
@@ -75,6 +77,28 @@ class Masks:
         '…@example.com#1, …@example.com#2, …@example.com#1'
         """
         return replaced(text, self.of)
+
+    def line(self, text: str, header: Header | None) -> str:
+        """Mask what is personal in a line; of CSV also what stands in a column that is named for it.
+
+        Where the cells are not as many as the columns, nobody knows which is which: all of the line is masked.
+
+        >>> header = Header(",", ["user", "ip", "url"], 1, 1)
+        >>> Masks().line("ann,203.0.113.9,/ad", header), Masks().line("ann,203.0.113.9", header)
+        ('user#1,203.0.113.x#1,/ad', '2 cells, masked since they are not 3')
+        """
+        if header is None or not any(name not in _OURS and kind_of_name(name) for name in header.names):
+            return self.text(text)
+        cells = Cells(header.divider).of(text) or [text]
+        if len(cells) != len(header.names):
+            return f"{len(cells)} cells, masked since they are not {len(header.names)}"
+        return header.divider.join(map(self._cell, cells, header.names))
+
+    def _cell(self, cell: str, column: str) -> str:
+        kind = None if column in _OURS else kind_of_name(column)
+        if cell and kind and (_is_of_people(cell, column) or kind in ("secret", "query")):
+            return str(whole(cell, kind, self.of))
+        return self.text(cell)
 
     def frame(self, clicks: pd.DataFrame, session_id: Sequence[str] = ()) -> pd.DataFrame:
         """The same clicks with what is personal masked in all columns of text.

@@ -97,6 +97,7 @@ def _rows(
     first: int,
     places: dict[str, int | None],
     notes: dict[str, int] | None = None,
+    header: Header | None = None,
 ) -> Rows:
     columns = {
         column: [None] * len(cells) if at is None else [row[at] if row is not None else None for row in cells]
@@ -109,6 +110,7 @@ def _rows(
         aside=_texts(aside, len(lines)),
         text=lines.__getitem__,
         notes=notes or {},
+        header=header,
     )
 
 
@@ -126,7 +128,7 @@ class _Reader:
         self._lines = lines
         self._ahead: list[str] = []
         self._divider, self._names, self._width = header.divider, header.names, len(header.names)
-        self._header_line = header_line
+        self._header, self._header_line = header, header_line
         self._cells = Cells(header.divider)
 
     def blocks(self) -> Iterator[list[str]]:
@@ -160,7 +162,7 @@ class _Reader:
                 aside[j] = CONTINUATION
         self._tell_apart(block, rows, problem, aside)
         places = {column: self._names.index(column) if column in self._names else None for column in wanted}
-        return _rows(block, rows, problem, aside, first, places, notes)
+        return _rows(block, rows, problem, aside, first, places, notes, self._header)
 
     def _row(self, block: list[str], i: int) -> tuple[list[str] | None, int, str]:
         """Give the cells of the row that begins in a line, the line behind it, and what had to be done to it."""

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.sources.csv_header import Header
+
 __all__ = ["CHUNK_ROWS", "Choose", "Rows"]
 
 CHUNK_ROWS: Final = 100_000
@@ -41,6 +43,8 @@ class Rows:
         Gives the i-th line as it stood.
     notes : mapping
         What was done to lines so that they could be read → how many. They are among the rows all the same.
+    header : Header or None
+        Of CSV, what divides the cells of its lines, and what they are called.
     """
 
     cells: pd.DataFrame
@@ -49,3 +53,4 @@ class Rows:
     aside: NDArray[np.object_]
     text: Callable[[int], str]
     notes: Mapping[str, int] = field(default_factory=dict)
+    header: Header | None = None

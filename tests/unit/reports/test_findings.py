@@ -131,3 +131,24 @@ def test_user_names_that_tell_visitors_apart_are_masked_in_report_warnings_and_e
     assert "john" not in str((found.judged.to_dict(), found.warnings, found.notes))
     evidence.write(found.recorded, found.rule, tmp_path / "e.csv", session_id=found.mapping.session_id)
     assert "john" not in (tmp_path / "e.csv").read_text()
+
+
+def test_a_rejected_line_of_csv_is_masked_by_the_names_of_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.csv"
+    rows = ["v1,/ad,2026-01-02T03:04:05Z,ann.lee,hunter2,7", "v2,/ad,never,Bob Day,letme in,8", "v3,/ad,never,Carl"]
+    path.write_text("\n".join(["session_id,url,ts,user,password,shop", *rows, '"v4",/ad,never,"Dora, Lee",,9']))
+    texts = of_recording(read(path), path.name, Rule()).rejected["text"].tolist()
+    assert texts == [
+        "v2,/ad,never,user#1,secret#1,8",
+        "4 cells, masked since they are not 6",
+        "v4,/ad,never,user#2,,9",
+    ]
+    shown = of_recording(read(path), path.name, Rule(), show_personal=True).rejected["text"].tolist()
+    assert shown == [*rows[1:], '"v4",/ad,never,"Dora, Lee",,9']
+
+
+def test_a_rejected_line_of_csv_without_personal_columns_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.csv"
+    path.write_text("session_id,url,ts\nv1,/ad,2026-01-02T03:04:05Z\nv2,/ad?token=x,never\nv3,/ad\n")
+    texts = of_recording(read(path), path.name, Rule()).rejected["text"].tolist()
+    assert texts == ["v2,/ad?token=secret#1,never", "v3,/ad"]
