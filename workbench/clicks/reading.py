@@ -29,7 +29,7 @@ from workbench.sources.decoding import Text
 from workbench.sources.inputs import Input, Source, inputs_of
 from workbench.sources.json_rows import json_rows
 from workbench.sources.log_format import LogFormat
-from workbench.sources.logs import log_rows
+from workbench.sources.logs import OtherFormats, log_rows
 from workbench.sources.packing import Unpacked
 from workbench.sources.parquet_rows import parquet_names, parquet_rows
 from workbench.sources.rows import Choose, Rows
@@ -77,7 +77,7 @@ class Reading:
         self._hosts: set[str] = set()
         self._merged = Merged()
         self._names: list[str] = []
-        self._kinds = Kinds()
+        self._kinds, self._others = Kinds(), OtherFormats()
         self.damage: list[str] = []
         self.headers: dict[str, Header] = {}
         self.doubts: list[str] = []
@@ -104,12 +104,13 @@ class Reading:
                         so_far = np.maximum.accumulate(np.append(newest, ts))
                         self.late += int((ts < so_far[1:]).sum())
                         newest = so_far[-1]
+                        self._others.add(chunk.lines, chunk.rejected["reason"])
                         yield one.name, chunk
                         bar.update(max(0, before + position() - bar.n))
                     self.damage += unpacked.warnings
                     self.notes += unpacked.notes
                 before += one.size
-        self.doubts += self._kinds.warnings()
+        self.doubts += [*self._others.warnings(), *self._kinds.warnings()]
         self.notes += self._kinds.notes(self._given.where)
         if self._hosts:
             many = f"{len(self._hosts):,} host{'s' * (len(self._hosts) > 1)}"

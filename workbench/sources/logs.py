@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
@@ -20,9 +21,11 @@ from workbench.sources.presets import find, fits, guess, nearest, sample
 from workbench.sources.rows import CHUNK_ROWS, Rows
 from workbench.text import quote
 
-__all__ = ["log_rows"]
+__all__ = ["OtherFormats", "log_rows"]
 
 _NAMED: Final = 500  # lines of a chunk that the nearest format is looked up for, since that takes its time
+_ENOUGH: Final = 0.01  # of a log's lines, for it to be told that they are in another format
+_OTHER = re.compile(r"not a line of ([^\s;]+)(?:; it is one of (\S+))?")
 _NUL = "NUL bytes inside the line"
 _NUL_ONLY = "nothing but NUL bytes"
 _NUL_OFF = "lines with NUL bytes before them, read without these"
@@ -86,6 +89,43 @@ def log_rows(
         yield _rows(first, number, chosen, wrap, w3c, columns)
         number += len(first)
         first = list(islice(ahead, CHUNK_ROWS))
+
+
+class OtherFormats:
+    """Counts the lines that were rejected because they are in another format than the rest of their log."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._rejected: Counter[str] = Counter()
+        self._others: Counter[tuple[str, str]] = Counter()
+
+    def add(self, lines: int, reasons: Iterable[str]) -> None:
+        """Take in how many lines there are, and why some were rejected."""
+        self._lines += lines
+        for reason in reasons:
+            if (found := _OTHER.match(reason)) is not None:
+                self._rejected[found[1]] += 1
+                if found[2]:
+                    self._others[found[1], found[2]] += 1
+
+    def warnings(self) -> list[str]:
+        """What to say before any number: which format would read what was rejected.
+
+        >>> others = OtherFormats()
+        >>> others.add(9, ["not a line of common; it is one of alb"] * 3)
+        >>> others.warnings()[0][:64]
+        '3 of 9 lines are not in the format common and were rejected; at '
+        """
+        said = []
+        for format, count in self._rejected.items():
+            others = [(other, n) for (of, other), n in self._others.most_common() if of == format]
+            if others and count >= _ENOUGH * self._lines:
+                told = " and ".join(f"at least {n:,} are in {other}" for other, n in others[:2])
+                said.append(
+                    f"{count:,} of {self._lines:,} lines are not in the format {format} and were rejected; {told}: "
+                    f"--log-format {others[0][0]} reads these"
+                )
+        return said
 
 
 def _rows(

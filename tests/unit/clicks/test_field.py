@@ -113,6 +113,22 @@ def test_several_files_are_one_recording() -> None:
     assert any("more than once" in note for note in twice.notes)
 
 
+def test_a_log_of_two_formats_says_first_how_many_lines_were_rejected_and_what_reads_them(tmp_path: Path) -> None:
+    line = '203.0.113.7 - - [02/Jan/2026:03:04:05 +0000] "GET /ad HTTP/1.1" 200 5 "-" "Firefox"\n'
+    path = tmp_path / "access.log"
+    path.write_text(line * 60 + f"www.shop.example:443 {line}" * 40)
+    found = read(path)
+    assert (len(found.clicks), len(found.rejected)) == (60, 40)
+    assert found.warnings[0] == (
+        "40 of 100 lines are not in the format combined and were rejected; at least 40 are in vhost-combined: "
+        "--log-format vhost-combined reads these"
+    )
+    other = read(path, {"log_format": "vhost-combined"})
+    assert (len(other.clicks), set(other.clicks["url"])) == (40, {"www.shop.example/ad"})
+    path.write_text(line * 1000 + f"www.shop.example:443 {line}" * 2)
+    assert not any("format" in warning for warning in read(path).warnings)
+
+
 @pytest.mark.parametrize("vhost", ["", "www.shop.example:443 "])
 @pytest.mark.parametrize("since", [300, 500, 990])
 def test_a_log_that_goes_on_behind_a_proxy_keeps_its_visitors_apart(tmp_path: Path, vhost: str, since: int) -> None:
