@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.clicks.urls import new_with_each
+from workbench.sources.hosts import is_private
 from workbench.text import quote
 
 __all__ = [
@@ -226,18 +226,4 @@ def _counts(texts: pd.Series[Any]) -> tuple[list[str], npt.NDArray[np.int64]]:
 def private(ip: pd.Series[Any]) -> int:
     """How many of the addresses are private."""
     names, counts = _counts(ip)
-    return sum(int(n) for name, n in zip(names, counts, strict=True) if name is not None and _is_private(name))
-
-
-def _is_private(text: str) -> bool:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_link_local or any(address in network for network in _PRIVATE)
-
-
-_PRIVATE = [
-    ipaddress.ip_network(text)
-    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-]
+    return sum(int(n) for name, n in zip(names, counts, strict=True) if name is not None and is_private(name))

@@ -21,7 +21,7 @@ from workbench.errors import ClickError, RuleError
 from workbench.sources.hosts import Client
 from workbench.text import quote
 
-__all__ = ["CONSTANT", "FIELD_NAMES", "Client", "Crawlers", "Format", "Mapping", "TimeUnit"]
+__all__ = ["CONSTANT", "FIELD_NAMES", "RESERVED", "Client", "Crawlers", "Format", "Mapping", "TimeUnit"]
 
 Format = Literal["log", "csv", "jsonl", "parquet"]
 TimeUnit = Literal["s", "ms", "us", "ns", "days"]
@@ -33,10 +33,12 @@ FIELD_NAMES: Final = ("session_id", "url", "ts", "click_id", "ip", "user_agent",
 CONSTANT: Final = "="
 """What a text in the place of a path begins with, that is the value itself."""
 
-_RESERVED: Final = (
+RESERVED: Final = (
     *("fraud", "clicks_in_window", "crawler", "line", "file", "partition", "offset", "reason"),
     *("rule_id", "window_ms", "threshold", "revised", "fraudClick"),
 )
+"""Columns that the workbench puts beside those of clicks: nothing is carried along under these names."""
+
 _TEXTS: Final = ("log_format", "tz", "time_format", "url_from")
 _LISTS: Final = ("session_id", "url_drop", "url_keep", "where", "exclude")
 _ONE_OR_MORE: Final = ("url", "ts")
@@ -156,7 +158,7 @@ class Mapping:
         for name in self.carry:
             if name in FIELD_NAMES:
                 raise ClickError(f"carry names {name!r}, which is a field of a click; give {name}={self.carry[name]!r}")
-            if name in _RESERVED or not name:
+            if name in RESERVED or not name:
                 fix = f"call it otherwise, as my_{name}={self.carry[name]!r}"
                 raise ClickError(f"carry names {name!r}, which the workbench uses for something else; {fix}")
         object.__setattr__(self, "carry", dict(self.carry))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.clicks.mapping import RESERVED
 from workbench.clicks.record import further
 from workbench.distinct import distinct, groups
 from workbench.rule import Rule, require_clicks, window_bounds
@@ -26,8 +27,6 @@ __all__ = [
     "suspicious",
     "windowed",
 ]
-
-_OF_VERDICTS: Final = ("clicks_in_window", "fraud", "crawler")
 
 _COUNTS: Final = {"clicks": ("fraud", "size"), "flagged": ("fraud", "sum"), "share": ("fraud", "mean")}
 _MANY: Final = "nunique"  # not text: numbers of texts
@@ -224,7 +223,7 @@ def carried(judged: pd.DataFrame) -> list[str]:
     list of str
         Their names, as "campaign".
     """
-    return [name for name in further(judged) if name not in _OF_VERDICTS]
+    return [name for name in further(judged) if name not in RESERVED]
 
 
 def _suspicious_from(rule: Rule) -> int:

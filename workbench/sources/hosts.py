@@ -12,7 +12,7 @@ from workbench.text import quote
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NOBODY", "NOT_PUBLIC", "Client", "client_of", "host", "hosts", "is_address"]
+__all__ = ["NOBODY", "NOT_PUBLIC", "Client", "client_of", "host", "hosts", "is_address", "is_private"]
 
 Client = Literal["public", "first", "last"] | int
 """Which entry of a list is the visitor's; an int is how many trusted proxies to skip from the right."""
@@ -125,6 +125,16 @@ def is_address(name: str) -> bool:
     return _address(name) is not None
 
 
+def is_private(name: str) -> bool:
+    """Whether a host in its normal form is an address in one of the networks in `NOT_PUBLIC`.
+
+    >>> is_private("203.0.113.9"), is_private("10.0.0.1"), is_private("crawl-1.example")
+    (False, True, False)
+    """
+    address = _address(name)
+    return address is not None and any(address in network for network in _NETWORKS)
+
+
 def client_of(text: str, client: Client = "public") -> str | None:
     """The visitor's host in one text: all of the rule of `hosts`.
 
@@ -152,5 +162,4 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_public(entry: str) -> bool:
-    address = _address(entry)
-    return address is not None and not any(address in network for network in _NETWORKS)
+    return is_address(entry) and not is_private(entry)
