@@ -36,7 +36,8 @@ _ODD_TEXTS = (
 _URLS = (
     "/ad", "/ad?id=7&gclid=x", "/ad?UTM_source=a&ad=7", "/ad?ad=&x1=2#top", "/ad?ad=a#gclid=1", "/?cb=1", "/?",
     "/a.css?x", "/a.CSS", "/robots.txt", "/ad?ſid=1&sid=2&SID=3", "?_=1&_=2&ad=3", "/ad?utm_source&sid",
-    "/ad;jsessionid=A1.b?id=7", "/ad?id=7&amp;gclid=x&amp;ad=3", "/ad?a=1;cb=2;ad=5", "/a;sid=1;x=2/b", "/ad?&amp;a",
+    "/ad;jsessionid=A1.b?id=7", "/ad?id=7&amp;gclid=x&amp;ad=3", "/ad?id=7&AMP;gclid=x",
+    "/ad?a=1;cb=2;ad=5", "/a;sid=1;x=2/b", "/ad?&amp;a",
     "/ad?amp;ord=1", "/ad?gclid=1&amp;", "/ad?utm_campaign=a&subid3=x&aff_sub=y", "/ad;JSESSIONID=", "/x;cb=1",
     "https://x.example/ad?xyz=1&AD=9", "/a.js\n", "/ad?gclid",
 )  # fmt: skip

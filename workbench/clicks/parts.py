@@ -89,7 +89,11 @@ def urls(texts: Sequence[pd.Series[Any]], paths: Sequence[str]) -> tuple[pd.Seri
         if kind == "path":
             asked = [was or value not in (None, "", "-") for was, value in zip(asked, values, strict=True)]
         found = [
-            value if first else _with(before, value, kind, after_host, name)
+            value
+            if first
+            else before + value  # as most are
+            if after_host and kind == "path" and before and value and value[0] == "/"
+            else _with(before, value, kind, after_host, name)
             for before, value in zip(found, values, strict=True)
         ]
     if "path" in roles:

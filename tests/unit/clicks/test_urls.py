@@ -78,3 +78,9 @@ def test_the_ad_is_the_value_of_its_parameter(urls: list[str]) -> None:
     assert found[-1] == "campaign_id=7"
     for url, ad in zip(urls, found, strict=False):
         assert ad is None or "campaign_id=" in url.lower()
+
+
+def test_escaped_signs_are_seen_in_any_case() -> None:
+    assert (
+        dropped(pd.Series(["/ad?id=7&AMP;gclid=1", "/ad?id=7&amp;GCLID=1"]), DROPPED).urls.to_list() == ["/ad?id=7"] * 2
+    )
