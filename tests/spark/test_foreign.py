@@ -93,6 +93,14 @@ def test_what_is_excluded_is_what_python_excludes(session: SparkSession) -> None
     check(session, Mapping(exclude=["/?a"]), [value.encode() for value in values])
 
 
+def test_nothing_is_worked_out_again_and_again(session: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
+    mapping = topic_mapping(Mapping(time_unit="ms", tz="UTC", exclude=["10.0.0.0/8", "2001:db8::/32", "bot"]))
+    rows = [(None, bytearray(b"{}"), 0, 0)]
+    frame = session.createDataFrame(rows, "key binary, value binary, partition int, offset bigint").coalesce(1)
+    ForeignRecords(mapping, "t")(frame.withColumn("timestamp", F.current_timestamp())).explain()
+    assert 10_000 < len(capsys.readouterr().out) < 150_000  # of half a million characters, one record took a second
+
+
 @pytest.mark.parametrize("client", ["public", 1])
 def test_hosts_are_those_that_python_finds(session: SparkSession, client: Any) -> None:
     texts = list(HOSTS)

@@ -23,7 +23,7 @@ from workbench.clicks.intake import ASSET, EXCLUDED, NO_PAGE, NO_VISITOR_SAID, n
 from workbench.clicks.mapping import CONSTANT, Mapping
 from workbench.clicks.where import Condition, conditions
 from workbench.detector.foreign_parts import moment_of, url_of
-from workbench.detector.foreign_values import host, in_network, moment
+from workbench.detector.foreign_values import host, in_network, moment, text_of_time
 from workbench.errors import ClickError
 from workbench.sources.json_values import LOOSE
 from workbench.sources.paths import ENTRY_NAMES, ENTRY_VALUES, Step, parse
@@ -93,7 +93,8 @@ class ForeignRecords:
         if len(ts_paths) > 1:
             said = F.col("ts_whole")
             when = _Value(_raw(CONSTANT), said, F.when(said.isNotNull(), "STRING").otherwise(""))
-        event_time, no_time = moment(*when, mapping)
+        self._time = text_of_time(when.said).alias("ts_text")
+        event_time, no_time = moment(when.raw, F.col("ts_text"), when.kind, mapping)
         click_id = F.concat_ws(":", F.lit(topic), "partition", "offset")
         page = F.lit(True)
         for request in conditions((), mapping.method):
@@ -136,7 +137,7 @@ class ForeignRecords:
         found = raw.select(*sent, *self._texts).select(*_SENT_ALONG, "framed", "text", self._document)
         found = found.select(*_SENT_ALONG, "document", self._no_record).select(*_SENT_ALONG, "no_record", *self._raw)
         found = found.select("*", *self._said).select("*", *self._kinds).select("*", *self._ids)
-        found = found.select("*", *self._whole).select(*_SENT_ALONG, "no_record", *self._values)
+        found = found.select("*", *self._whole).select("*", self._time).select(*_SENT_ALONG, "no_record", *self._values)
         return found.select("*", *self._whose).select("*", self._why)
 
     def _what_is_wrong(self) -> Column:

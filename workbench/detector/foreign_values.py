@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from workbench.clicks.mapping import Mapping
 
-__all__ = ["INSIDE", "host", "in_network", "moment"]
+__all__ = ["INSIDE", "host", "in_network", "moment", "text_of_time"]
 
 _BYTE: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _V4: Final = rf"{_BYTE}(?:\.{_BYTE}){{3}}"
@@ -111,9 +111,8 @@ def _v6(text: Column) -> Column:
     return short
 
 
-def moment(raw: Column, said: Column, kind: Column, mapping: Mapping) -> tuple[Column, Column]:
-    """The time that a value is, named event_time, and why it is none. `said` is its text."""
-    text = _date(F.btrim(said, F.lit(BLANKS)))
+def moment(raw: Column, text: Column, kind: Column, mapping: Mapping) -> tuple[Column, Column]:
+    """The time that a value is, named event_time, and why it is none. `text` is its `text_of_time`."""
     is_number = (kind == "BIGINT") | kind.startswith("DECIMAL") | (kind == "DOUBLE") & ~text.contains("Inf")
     is_number |= (kind == "STRING") & text.rlike(f"^(?:{NUMBER.pattern})\\z")
     is_date = (kind == "STRING") & text.rlike(rf"^(?:{DATED})\z")
@@ -129,8 +128,9 @@ def moment(raw: Column, said: Column, kind: Column, mapping: Mapping) -> tuple[C
     return found.alias("event_time"), why
 
 
-def _date(text: Column) -> Column:
-    """A text, of a date that is written otherwise in the way of `DATED`."""
+def text_of_time(said: Column) -> Column:
+    """A text, of a date that is written otherwise in the way of `DATED`. To be worked out once: it is long."""
+    text = F.btrim(said, F.lit(BLANKS))
     worded = rf"^(?:{WORDED})\z"
     day, month, year, clock, fraction, zone = (F.regexp_extract(text, worded, i) for i in range(1, 7))
     number = (F.instr(F.lit(MONTHS), F.lower(month)) + 2) / 3
