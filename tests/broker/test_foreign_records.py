@@ -75,10 +75,8 @@ def test_a_report_of_a_topic_counts_what_its_mapping_leaves_out_and_shows_what_i
     assert {what: counted[what] for what in said} == said
     assert sum(said.values()) == 2 * said["records"]
     assert (found.figures["flagged"], found.figures["flagged_by_crawlers"]) == (2, 1)
-    assert found.notes == (
-        "--exclude /nowhere left out nothing",
-        "8 URLs without parameters that are new with each click",
-    )
+    assert found.notes[0].startswith("8 URLs without parameters that are new with each click: gclid (8)")
+    assert found.notes[1:] == ("--exclude /nowhere left out nothing",)
     assert found.judged["network"].tolist() == ["shop"] * 4
     kept = of_topics(connection, topics, Rule("10s", 3), mapping=mapping | {"crawlers": "keep"})
     assert (kept.figures["clicks"], kept.figures["flagged"], kept.figures["by_crawlers"]) == (7, 3, 3)

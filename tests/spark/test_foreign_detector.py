@@ -152,7 +152,7 @@ def test_each_record_has_its_outcome(connection: Connection, topics: Topics, beg
     read = read_topic(connection, topics.clicks, mapping=mapping)
     assert read.filtered == {"no visitor: the id is empty, (not set), -, null, 0 or the like": 2, "excluded": 4}
     assert read.records == len(read.clicks) + read.invalid + 6 == len(said)
-    assert read.notes == ("1 URLs without parameters that are new with each click",)
+    assert read.notes[0].startswith("1 URLs without parameters that are new with each click: gclid (1)")
     carried = read.clicks.set_index("click_id")[["campaign", "page"]]
     assert (carried["campaign"].notna().sum(), *carried.loc["mix-19"]) == (1, "lamp", "/x")
     flagged = judge(read.clicks, Rule("10s", 3)).set_index("click_id")["fraud"].to_dict()

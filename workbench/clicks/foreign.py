@@ -18,6 +18,7 @@ import pandas as pd
 
 from workbench.clicks.intake import Intake
 from workbench.clicks.mapping import FIELD_NAMES, Mapping
+from workbench.clicks.urls import Merged
 from workbench.errors import ClickError
 from workbench.sources import paths
 from workbench.sources.json_values import cell, decoder
@@ -146,7 +147,11 @@ class Records:
         """What was done to values so far, and exclusions that nothing was left out for."""
         told: Counter[str] = sum((intake.told for intake in self._intakes.values()), Counter())
         unused = set(self._mapping.exclude).intersection(*(intake.unused for intake in self._intakes.values()))
-        notes = [f"--exclude {entry} left out nothing" for entry in self._mapping.exclude if entry in unused]
+        merged = Merged()
+        for intake in self._intakes.values():
+            merged.update(intake.merged)
+        notes = [text for text in [str(merged)] if text]
+        notes += [f"--exclude {entry} left out nothing" for entry in self._mapping.exclude if entry in unused]
         return notes + [f"{count:,} {what}" if count else what for what, count in told.items()]
 
     def take(self, records: Iterable[Record]) -> Taken:
