@@ -13,7 +13,7 @@ from workbench.clicks.parts import HOSTS, QUERIES
 from workbench.clicks.where import conditions
 from workbench.errors import ClickError
 
-__all__ = ["CARRIED", "USUAL", "MissingColumns", "is_address", "resolved"]
+__all__ = ["CARRIED", "USUAL", "MissingColumns", "doubts", "is_address", "resolved"]
 
 USUAL: Final[MappingOf[str, tuple[str, ...]]] = {
     "session_id": (
@@ -126,6 +126,30 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
     return mapping.but(**guesses, carry=carry), notes
 
 
+def doubts(mapping: Mapping, names: Sequence[str]) -> list[str]:
+    """Say where sessions are named by what is unique only within a user.
+
+    >>> doubts(Mapping(session_id="ga_session_id"), ["ga_session_id", "user_pseudo_id"])[0][-51:]
+    'both: --map session_id=user_pseudo_id+ga_session_id'
+    """
+    if len(mapping.session_id) != 1 or mapping.session_id[0] not in _of_user(names):
+        return []
+    (session,) = mapping.session_id
+    user = next(iter(_users(names)), "USER")
+    what = f"{session} is unique only within a user, so that clicks of several visitors may be taken for one's"
+    return [f"{what}. Name both: --map {_quoted(f'session_id={user}+{session}')}"]
+
+
+def _users(names: Sequence[str]) -> list[str]:
+    """Columns that usually tell users apart, and not their sessions."""
+    return [name for usual in _USERS for name in names if _plain(name) == _plain(usual)]
+
+
+def _of_user(names: Sequence[str]) -> list[str]:
+    """Columns that usually number the sessions of each user."""
+    return [name for usual in _SESSIONS_OF_USER for name in names if _plain(name) == _plain(usual)]
+
+
 class MissingColumns(ClickError):
     """Columns are missing. likely: the mapping that the message tells to write, as far as it can be told."""
 
@@ -149,7 +173,7 @@ def is_address(path: str) -> bool:
 
 
 def _together(name: str, found: str, there: MappingOf[str, str], taken: Collection[str]) -> str | tuple[str, ...]:
-    """A column, with those that make a whole of it where they are plain by their names: host and query, date and clock.
+    """A column, with those that make a whole of it where they are plain by their names: host, query, clock, visit.
 
     >>> _together("ts", "Time", {"date": "Date", "time": "Time"}, ()), _together("url", "path", {"host": "host"}, ())
     (('Date', 'Time'), ('host', 'path'))
@@ -162,6 +186,8 @@ def _together(name: str, found: str, there: MappingOf[str, str], taken: Collecti
         parts = [found, *first(["time"])] if _plain(found) == "date" else [*first(["date"]), found]
     elif name == "url" and _plain(found) in _OF_A_SITE:
         parts = [*first(HOSTS), found, *(first(QUERIES) if _plain(found) in _WITHOUT_QUERY else ())]
+    elif name == "session_id" and _users([found]):
+        parts = [found, *first(_SESSIONS_OF_USER)]
     else:
         parts = [found]
     return tuple(parts) if len(parts) > 1 else found
@@ -270,6 +296,15 @@ def _and(names: Sequence[str]) -> str:
 _UNKNOWN: Final = "COLUMN"
 _BEFORE: Final = ("_source.", "properties.")
 """What exports of Elasticsearch and of analytics write before the names of all their fields."""
+_SESSIONS_OF_USER: Final = (
+    "ga_session_id", "event_params[ga_session_id]", "visit_id", "ga_session_number", "event_params[ga_session_number]",
+    "visit_number", "session_number", "domain_sessionidx",
+)  # fmt: skip
+_USERS: Final = tuple(
+    name
+    for name in USUAL["session_id"]
+    if name not in ("session_id", "session", "sid", "domain_sessionid", *_SESSIONS_OF_USER)
+)
 _SHOWN: Final = 20  # columns in a message
 _LONGEST_SHOWN: Final = 300
 _OF_A_DEVICE: Final = (("device", "device_model"), ("os",), USUAL["user_agent"])

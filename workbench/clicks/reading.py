@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from workbench.clicks.columns import MissingColumns, resolved
+from workbench.clicks.columns import MissingColumns, doubts, resolved
 from workbench.clicks.intake import Chunk, Intake
 from workbench.clicks.kinds import Kinds, columns_of_kinds
 from workbench.clicks.mapping import Format, Mapping
+from workbench.clicks.overlap import Overlap
 from workbench.clicks.record import OPTIONAL
 from workbench.clicks.urls import Merged
 from workbench.errors import ClickError
@@ -78,6 +79,7 @@ class Reading:
         self._merged = Merged()
         self._names: list[str] = []
         self._kinds, self._others = Kinds(), OtherFormats()
+        self._overlap: Overlap | None = None
         self.damage: list[str] = []
         self.headers: dict[str, Header] = {}
         self.doubts: list[str] = []
@@ -105,12 +107,15 @@ class Reading:
                         self.late += int((ts < so_far[1:]).sum())
                         newest = so_far[-1]
                         self._others.add(chunk.lines, chunk.rejected["reason"])
+                        self._compare(one.name, chunk)
                         yield one.name, chunk
                         bar.update(max(0, before + position() - bar.n))
                     self.damage += unpacked.warnings
                     self.notes += unpacked.notes
                 before += one.size
         self.doubts += [*self._others.warnings(), *self._kinds.warnings()]
+        if self._overlap is not None and (said := self._overlap.told()):
+            (self.doubts if said[1] else self.notes).append(said[0])
         self.notes += self._kinds.notes(self._given.where)
         if self._hosts:
             many = f"{len(self._hosts):,} host{'s' * (len(self._hosts) > 1)}"
@@ -118,6 +123,13 @@ class Reading:
         self._note([text for text in [str(self._merged)] if text])
         self.notes += [f"--exclude {entry} left out nothing" for entry in self._given.exclude if entry in self._unused]
         self.notes += [f"{count:,} {what}" if count else what for what, count in self._told.items()]
+
+    def _compare(self, name: str, chunk: Chunk) -> None:
+        """Remember clicks, to find those that are in two inputs; where repeats are merged they are found anyway."""
+        if len(self._inputs) > 1 and self._given.merge_repeats is None:
+            if self._overlap is None:
+                self._overlap = Overlap(by_id=self.mapping.click_id is not None)
+            self._overlap.add(name, chunk.clicks)
 
     def _chunks(self, one: Input, unpacked: Unpacked) -> Iterator[Chunk]:
         intakes: list[Intake] = []
@@ -136,6 +148,7 @@ class Reading:
                 session_id=self.mapping.session_id, url=self.mapping.url, ts=self.mapping.ts
             )
             self._note(notes)
+            self.doubts += [text for text in doubts(self.mapping, there) if text not in self.doubts]
             # An optional field may turn up later than in the first lines.
             full = self.mapping.but(**{name: name for name in OPTIONAL if getattr(self.mapping, name) is None})
             kinds = columns_of_kinds(there, full.but(carry={}).paths)

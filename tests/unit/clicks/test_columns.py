@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.clicks.columns import CARRIED, USUAL, is_address, resolved
+from workbench.clicks.columns import CARRIED, USUAL, doubts, is_address, resolved
 from workbench.clicks.mapping import Mapping
 from workbench.errors import ClickError
 
@@ -23,16 +23,18 @@ TALKING = ["ip", "app", "device", "os", "channel", "click_time", "attributed_tim
         (["session_id", "user_id", "url", "ts", "timestamp"], "session_id", "url", "ts"),
         (
             ["ga_session_id", "user_pseudo_id", "page_location", "event_time"],
-            "user_pseudo_id",
+            "user_pseudo_id+ga_session_id",
             "page_location",
             "event_time",
         ),
+        (["visitorId", "visitNumber", "url", "ts"], "visitorId+visitNumber", "url", "ts"),
+        (["ga_session_id", "url", "ts"], "ga_session_id", "url", "ts"),
         (["distinct_id", "$current_url", "time"], "distinct_id", "$current_url", "time"),
     ],
 )
 def test_usual_names_are_taken_and_told(names: list[str], session: str, url: str, ts: str) -> None:
     found, notes = resolved(Mapping(), names, "a.csv")
-    assert (found.session_id, found.url, found.ts) == ((session,), url, ts)
+    assert (found.session_id, found.url, found.ts) == (tuple(session.split("+")), url, ts)
     for field, path in (("session_id", session), ("url", url), ("ts", ts)):
         assert field == path or any(path in note for note in notes)
 
@@ -175,3 +177,16 @@ def test_columns_of_addresses_are_known_by_their_names() -> None:
 def test_no_usual_name_stands_for_two_fields() -> None:
     names = [name for usual in (*USUAL.values(), *CARRIED.values()) for name in usual]
     assert len(names) == len(set(names))
+
+
+def test_what_is_unique_within_a_user_only_is_told_with_the_user() -> None:
+    names = ["user_pseudo_id", "event_params[ga_session_id]", "url", "ts"]
+    both = '"session_id=user_pseudo_id+event_params[ga_session_id]"'
+    found, notes = resolved(Mapping(), names, "a.csv")
+    assert found.session_id == ("user_pseudo_id", "event_params[ga_session_id]")
+    assert "session_id is read from user_pseudo_id+event_params[ga_session_id]" in notes[0]
+    assert doubts(found, names) == []
+    assert both in doubts(Mapping(session_id="event_params[ga_session_id]"), names)[0]
+    alone = ["ga_session_id", "url", "ts"]
+    assert "--map session_id=USER+ga_session_id" in doubts(resolved(Mapping(), alone, "a.csv")[0], alone)[0]
+    assert doubts(Mapping(session_id="user_pseudo_id"), names) == []  # the user said so
