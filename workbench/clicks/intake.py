@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.clicks import parts, urls
+from workbench.clicks.addresses import Addresses
 from workbench.clicks.columns import is_address
 from workbench.clicks.crawlers import crawlers
 from workbench.clicks.exclusions import Exclusions
@@ -73,7 +74,7 @@ class Intake:
     mapping: with a path for each field there is. source: its name, which ids are made of. visits: whether visits are to
     be made of a log's lines where there is no session_id. told: what was done to values, by how many.
     alone: each row is read by itself, see `Times`. kinds: counts the values of `kinds_in`, columns that may say which
-    rows are clicks.
+    rows are clicks. addresses: looks at those that visitors are told by.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Intake:
         alone: bool = False,
         kinds: Kinds | None = None,
         kinds_in: Sequence[str] = (),
+        addresses: Addresses | None = None,
     ) -> None:
         self.told: Counter[str] = Counter()
         self._given, self._source = mapping, source
@@ -95,6 +97,7 @@ class Intake:
         self._excluded = Exclusions(mapping.exclude) if mapping.exclude else None
         self._where, self._requests = conditions(mapping.where), conditions((), mapping.method)
         self._kinds, self._kinds_in = kinds or Kinds(), kinds_in
+        self._addresses = addresses or Addresses()
         self._drop = urls.parameters_of_ad(mapping.url_drop, mapping.url_keep)
 
     @property
@@ -121,7 +124,7 @@ class Intake:
         sorting.columns["url"] = texts(_cells(sorting.cells, self._mapping.url))
         sorting.reject(sorting.columns["url"].isna().to_numpy(), no_text("url"))
         sorting.columns["user_agent"] = self._agents(sorting.cells)
-        sorting.columns["ip"] = hosts(texts(_cells(sorting.cells, self._mapping.ip)), self._mapping.client)
+        sorting.columns["ip"] = self._hosts(texts(_cells(sorting.cells, self._mapping.ip)), self._visits)
         if self._excluded is not None:  # before anything of the URL is left out
             found = sorting.columns
             sorting.put_aside(self._excluded(found["ip"], found["url"], found["user_agent"]), EXCLUDED)
@@ -190,12 +193,18 @@ class Intake:
             raw = _cells(sorting.cells, path)
             said = texts(raw)
             wrong |= (said.isna() & raw.notna() & (raw != "")).to_numpy(dtype=bool)
-            parts.append((hosts(said, self._mapping.client).fillna(said) if is_address(path) else said).to_list())
+            parts.append((self._hosts(said, True).fillna(said) if is_address(path) else said).to_list())
         names = [visitor(values) for values in zip(*parts, strict=True)]
         too_long = np.array([name is not None and len(name) > LONGEST_TEXT for name in names], np.bool_)
         sorting.columns["session_id"] = pd.Series(names, dtype=object)
         sorting.reject(wrong | too_long, no_text("session_id"))
         sorting.put_aside(sorting.columns["session_id"].isna().to_numpy(), NO_VISITOR_SAID)
+
+    def _hosts(self, said: pd.Series[Any], tell_visitors: bool) -> pd.Series[Any]:
+        found = hosts(said, self._mapping.client)
+        if tell_visitors:
+            self._addresses.add(said, found, lists=self._mapping.client == "public")
+        return found
 
     def _take_id(self, sorting: _Sorting, rows: Rows) -> None:
         if self._mapping.click_id is None:

@@ -25,6 +25,12 @@ _COLUMNS: Final = frozenset({
 })  # fmt: skip
 """Usual names of columns that hold the kind of a record, in small letters and without signs."""
 
+_FLAGS: Final = frozenset({"click", "isclick", "isclicked", "clicked", "clk", "wasclicked", "hasclick"})
+"""Usual names of columns that say of each record, by yes or no, whether it is a click."""
+
+_NO: Final = frozenset({"0", "false", "no", "n", "f", "0.0"})
+_YES: Final = frozenset({"1", "true", "yes", "y", "t", "1.0"})
+
 _CLICKS: Final = frozenset({"click", "clicks", "clicked", "clk", "tap", "taps", "tapped"})
 _PAGES: Final = frozenset({"page", "pageview", "pageviews", "pv", "screenview", "visit", "landing", "landingpage"})
 _OTHERS: Final = frozenset({
@@ -46,9 +52,8 @@ def columns_of_kinds(names: Sequence[str], taken: Collection[str]) -> list[str]:
     >>> columns_of_kinds(["ts", "Event Name", "page.type", "kindness"], ["ts"])
     ['Event Name', 'page.type']
     """
-    found = [
-        name for name in names if name not in taken and not _COLUMNS.isdisjoint({_plain(name), _plain(_last(name))})
-    ]
+    usual = _COLUMNS | _FLAGS
+    found = [name for name in names if name not in taken and not usual.isdisjoint({_plain(name), _plain(_last(name))})]
     return found[:_SHOWN]
 
 
@@ -99,6 +104,8 @@ def _add(counts: Counter[str], texts: pd.Series[Any]) -> None:
 
 
 def _doubt(column: str, counts: Mapping[str, int]) -> str | None:
+    if not _FLAGS.isdisjoint({_plain(column), _plain(_last(column))}):
+        return _doubt_of_flag(column, counts)
     clicks = [value for value in counts if _is_click(value)]
     pages = [value for value in counts if _plain(value) in _PAGES]
     others = [value for value in counts if value not in (*clicks, *pages) and not _OTHERS.isdisjoint(_words(value))]
@@ -113,6 +120,16 @@ def _doubt(column: str, counts: Mapping[str, int]) -> str | None:
     option = _option(column, "=", best) if best else _option(column, "!=", others)
     what = f"{column} holds records of several kinds, and all count as clicks: {_listed(counts)}"
     return f"{what}. Say which are: {option}"
+
+
+def _doubt_of_flag(column: str, counts: Mapping[str, int]) -> str | None:
+    """What a column of yes and no says, where some records are no clicks."""
+    no = [value for value in counts if value.strip().lower() in _NO]
+    yes = [value for value in counts if value.strip().lower() in _YES]
+    if not no or len(no) + len(yes) < len(counts):
+        return None
+    option = _option(column, "=", yes) if yes else _option(column, "!=", no)
+    return f"not all records are clicks by {column}, and all count as clicks: {_listed(counts)}. Say which: {option}"
 
 
 def _is_click(value: str) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from workbench.clicks.addresses import Addresses
 from workbench.clicks.columns import MissingColumns, doubts, resolved
 from workbench.clicks.intake import Chunk, Intake
 from workbench.clicks.kinds import Kinds, columns_of_kinds
@@ -78,7 +79,7 @@ class Reading:
         self._hosts: set[str] = set()
         self._merged = Merged()
         self._names: list[str] = []
-        self._kinds, self._others = Kinds(), OtherFormats()
+        self._kinds, self._others, self._addresses = Kinds(), OtherFormats(), Addresses()
         self._overlap: Overlap | None = None
         self.damage: list[str] = []
         self.headers: dict[str, Header] = {}
@@ -113,7 +114,7 @@ class Reading:
                     self.damage += unpacked.warnings
                     self.notes += unpacked.notes
                 before += one.size
-        self.doubts += [*self._others.warnings(), *self._kinds.warnings()]
+        self.doubts += [*self._addresses.warnings(), *self._others.warnings(), *self._kinds.warnings()]
         if self._overlap is not None and (said := self._overlap.told()):
             (self.doubts if said[1] else self.notes).append(said[0])
         self.notes += self._kinds.notes(self._given.where)
@@ -152,7 +153,7 @@ class Reading:
             # An optional field may turn up later than in the first lines.
             full = self.mapping.but(**{name: name for name in OPTIONAL if getattr(self.mapping, name) is None})
             kinds = columns_of_kinds(there, full.but(carry={}).paths)
-            intakes.append(Intake(full, one.name, visits=False, kinds=self._kinds, kinds_in=kinds))
+            intakes.append(Intake(full, one.name, False, kinds=self._kinds, kinds_in=kinds, addresses=self._addresses))
             return [path for path in dict.fromkeys((*full.paths, *kinds)) if path not in one.partition]
 
         for rows in self._rows(one, unpacked, choose, intakes):
@@ -205,7 +206,7 @@ class Reading:
             usual["url"] = ("host", "url")
         named = None if log is None or log.name == "custom" else log.name
         self.mapping = self._given.but(**usual, log_format=self._given.log_format or named)
-        intakes.append(Intake(self.mapping, one.name, visits=True, kinds=self._kinds))
+        intakes.append(Intake(self.mapping, one.name, True, kinds=self._kinds, addresses=self._addresses))
         return log_rows(text.lines(), log, self.mapping.paths, one.name)
 
     def _names_of_parts(self) -> Iterator[str]:

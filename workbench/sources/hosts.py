@@ -12,7 +12,9 @@ from workbench.text import quote
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NOBODY", "NOT_PUBLIC", "Client", "client_of", "host", "hosts", "is_address", "is_private"]
+__all__ = [
+    "NOBODY", "NOT_PUBLIC", "Client", "client_of", "entries_of", "host", "hosts", "is_address", "is_private",
+]  # fmt: skip
 
 Client = Literal["public", "first", "last"] | int
 """Which entry of a list is the visitor's; an int is how many trusted proxies to skip from the right."""
@@ -143,7 +145,7 @@ def client_of(text: str, client: Client = "public") -> str | None:
     """
     if _IPV4.fullmatch(text):  # as nearly all are
         return None if text in NOBODY else text
-    entries = [name for entry in _BETWEEN.split(text.translate(_QUOTES)) if (name := host(entry)) is not None]
+    entries = entries_of(text)
     if len(entries) < 2:
         return entries[0] if entries else None
     if client == "first":
@@ -151,6 +153,15 @@ def client_of(text: str, client: Client = "public") -> str | None:
     if client == "public":
         return next((entry for entry in reversed(entries) if _is_public(entry)), entries[-1])
     return entries[-1] if client == "last" else entries[max(0, len(entries) - 1 - client)]
+
+
+def entries_of(text: str) -> list[str]:
+    """The hosts in a text, in their normal form: steps 1 to 4 of `hosts`.
+
+    >>> entries_of("203.0.113.9:61261, unknown, 10.0.0.1")
+    ['203.0.113.9', '10.0.0.1']
+    """
+    return [name for entry in _BETWEEN.split(text.translate(_QUOTES)) if (name := host(entry)) is not None]
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

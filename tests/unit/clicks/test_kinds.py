@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from workbench.clicks.files import SAMPLE_LOG, read
-from workbench.clicks.kinds import Kinds
+from workbench.clicks.kinds import Kinds, columns_of_kinds
 from workbench.clicks.mapping import Mapping
 
 
@@ -65,3 +65,21 @@ def test_a_reading_tells_it_on_top_and_what_was_said_ends_it(tmp_path: Path) -> 
 
 def test_the_sample_has_none() -> None:
     assert read(SAMPLE_LOG).doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "option"),
+    [
+        (["0", "1", "0"], "--where is_click=1"),
+        (["false", "true"], "--where is_click=true"),
+        (["0", "0"], "--where 'is_click!=0'"),
+        (["1", "1"], None),
+        (["0", "1", "2"], None),
+    ],
+)
+def test_a_column_that_says_of_each_record_whether_it_is_a_click(values: list[str], option: str | None) -> None:
+    kinds = Kinds()
+    kinds.count("is_click", pd.Series(values))
+
+    assert columns_of_kinds(["ts", "is_click"], ["ts"]) == ["is_click"]
+    assert [text.partition("which: ")[2] for text in kinds.warnings()] == ([] if option is None else [option])
