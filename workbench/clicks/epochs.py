@@ -31,6 +31,12 @@ _SINCE_1970 = (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9))
 DAY_ZERO_US = -2_209_161_600_000_000  # 1899-12-30, from which spreadsheets count
 LEAST_US, MOST_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999
 _MOST_WRONG = 0.5  # of a column's numbers, for it still to be a column of times
+_TICKS: Final = (
+    (6.27e17, 7e17, "ticks of .NET: write (n - 621355968000000000) / 10, which are microseconds since 1970"),
+    (1.2e17, 1.6e17, "ticks of Windows: write (n - 116444736000000000) / 10, which are microseconds since 1970"),
+    (1.2e16, 1.6e16, "times of WebKit: write n - 11644473600000000, which are microseconds since 1970"),
+)
+"""Between which numbers what else is counted in lies, of 1990 and later, and how to make times of them."""
 _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 Ints = npt.NDArray[np.int64]
@@ -72,7 +78,7 @@ class Epochs:
         if self.unit is None:
             if not among_dates and (not there or wrong.mean() > _MOST_WRONG):
                 text = self._implausible(values[wrong])
-                raise ClickError(text, text[text.rindex("--time-") :])
+                raise ClickError(text, text[text.rindex("--time-") :] if "; they look like" in text else "")
             self.unit = there[0] if there else None
         micros, reason = self._micros(whole, part, ~wrong)
         reason[wrong] = "ts is a number that is no time between 1990 and now"
@@ -95,13 +101,19 @@ class Epochs:
     def _implausible(self, values: Objects) -> str:
         numbers = sorted(values.tolist(), key=_size)
         shown = f"{quote(numbers[0])} to {quote(numbers[-1])}"
-        fix, text = "say what they count, as --time-unit s", digits(numbers[0])
+        fix, text = "name another column: --map ts=…", digits(numbers[0])
+        first = _size(numbers[0])
         if text.isdigit() and text[:2] in ("19", "20") and len(text) in _COMPACT:
             fix = f"they look like dates: --time-format {_COMPACT[len(text)]} --tz UTC"
         elif text.isdigit() and len(text) == 8 and 0 < int(text[2:4]) <= 12:
             fix = "they look like dates: --time-format %y%m%d%H --tz UTC"
-        elif 30_000 <= _size(numbers[0]) < 60_000:
+        elif 30_000 <= first < 60_000:
             fix = "they look like a spreadsheet's days: --time-unit days --tz UTC"
+        elif any(low < first < high for low, high, _ in _TICKS):
+            what_of = next(what for low, high, what in _TICKS if low < first < high)
+            fix = f"they may be {what_of}, or {fix}"
+        elif 0 <= first < EARLIEST_S:
+            fix = f"they may count from the data's own beginning: add its time since 1970 to each, or {fix}"
         what = "no times in s, ms, us or ns since 1970 between 1990 and now"
         return f"{self._source}: the numbers in {self._column} are {what}: {shown}; {fix}"
 

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workbench.clicks.date_forms import forms_like
 from workbench.clicks.dates import parts_of
 from workbench.clicks.epochs import EARLIEST_S, NUMBER, SPARE_S, Epochs, digits
 from workbench.clicks.mapping import Mapping
 from workbench.errors import ClickError
-from workbench.text import BLANKS, quote
+from workbench.text import quote
 
 __all__ = ["NOT_PLAUSIBLE", "NO_TIME", "NO_TIME_AT_ALL", "NO_UNIT", "NO_ZONE", "Times", "left_out"]
 
@@ -29,10 +30,6 @@ NO_UNIT: Final = "ts is a number; say what it counts with --time-unit"
 _STRICT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
     r"(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])"
-)
-_NUMBERED = re.compile(
-    r"([0-9]{1,2})([./-])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})"
-    r"(?:(,? |T)([0-9]{1,2}:[0-9]{2})(:[0-9]{2})?([.,][0-9]{1,6})?(?: ?([AaPp][Mm]))?)?"
 )
 _DATE_DIGITS = 4  # that a text has at least which may be a date
 _FIRST, _LAST = np.datetime64("0001-01-02", "us"), np.datetime64("9999-12-30", "us")
@@ -109,9 +106,9 @@ class Times:
         dates = [text for text in texts if sum(map(str.isdigit, text)) >= _DATE_DIGITS]
         if not dates or self._format is not None:
             return
-        form = _format_like(dates[0])
-        options = f'--time-format "{form}" --tz UTC' if form else ""
-        fix = f"say how: {options}" if form else "name another column: --map ts=…"
+        forms = [f'--time-format "{form}" --tz {tz}' for form, tz in forms_like(dates)]
+        options = forms[0] if forms else ""
+        fix = f"say how: {', or '.join(forms)}" if forms else "name another column: --map ts=…"
         what = f"{self._source} has no times in {self._column} that can be read"
         raise ClickError(f"{what}: the first is {quote(dates[0])}; {fix}", options)
 
@@ -227,25 +224,6 @@ def _micros(moments: npt.NDArray[Any]) -> Moments:
     years = moments.astype("datetime64[Y]").astype(np.int64) + 1970
     known = np.where(np.isnat(moments) | (years < 1) | (years > 9999), np.datetime64("NaT"), moments)
     return known.astype("datetime64[us]")
-
-
-def _format_like(text: str) -> str | None:
-    """How a text may be written that begins with a date of numbers, in the signs of strptime; None where it does not.
-
-    >>> _format_like("31.12.2026 23:59"), _format_like("12/31/26 11:59:01 PM"), _format_like("yesterday 7")
-    ('%d.%m.%Y %H:%M', '%m/%d/%y %I:%M:%S %p', None)
-    """
-    match = _NUMBERED.fullmatch(text.strip(BLANKS))
-    if match is None:
-        return None
-    first, sign, second, year, between, clock, seconds, fraction, half = match.groups()
-    month_first = int(second) > 12 or (sign == "/" and int(first) <= 12 and half is not None)
-    form = f"%m{sign}%d{sign}" if month_first else f"%d{sign}%m{sign}"
-    form += "%Y" if len(year) == 4 else "%y"
-    if clock is None:
-        return form
-    form += f"{between}{'%I' if half else '%H'}:%M{':%S' if seconds else ''}{f'{fraction[0]}%f' if fraction else ''}"
-    return f"{form} %p" if half else form
 
 
 def _rfc_3339(year: str, month: str, day: str, clock: str, fraction: str | None, offset: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -82,11 +83,19 @@ def test_dates_as_other_systems_write_them(text: str, utc: str) -> None:
         (["20260102030401"], "--time-format %Y%m%d%H%M%S"),
         ([2014102100], "--time-format %Y%m%d%H"),
         ([45_123.5], "--time-unit days"),
-        ([5, 6], "--time-unit s"),
-        ([639_087_408_000_000_000], "between 1990 and now"),  # ticks of .NET
+        ([5, 6], "add its time since 1970 to each"),
+        ([639_087_408_000_000_000], r"\(n - 621355968000000000\) / 10"),  # ticks of .NET
+        ([134_176_176_100_000_000], r"\(n - 116444736000000000\) / 10"),  # ticks of Windows
+        ([13_417_617_610_000_000], "n - 11644473600000000"),  # WebKit
         (["03/10/2026 12:00:00"], "%d/%m/%Y %H:%M:%S"),
         (["10.03.2026 12:00"], r"%d\.%m\.%Y %H:%M"),
         (["03/13/2026 01:02 PM"], "%m/%d/%Y %I:%M %p"),
+        (["01/02/2026 12:00:00", "01/31/2026 12:00:00"], '--time-format "%m/%d/%Y %H:%M:%S" --tz UTC$'),
+        (["01/02/2026"], '--time-format "%d/%m/%Y" --tz UTC, or --time-format "%m/%d/%Y" --tz UTC'),
+        (["2026-03-10"], '--time-format "%Y-%m-%d" --tz UTC'),
+        (["2026-03-10 01:02:03 PM"], '--time-format "%Y-%m-%d %I:%M:%S %p" --tz UTC'),
+        (["2026-03-10 01:02:03 CET"], '--time-format "%Y-%m-%d %H:%M:%S CET" --tz Etc/GMT-1'),
+        (["2026-03-10 01:02:03 IST"], "name another column"),
         (["2026-W11-2T12:00:00Z"], "can be read"),
         ([1_767_323_040, 1_767_323_040_000], "mixes times in ms and s"),
         (["2017-11-07 09:30:31"], "--tz"),
@@ -97,6 +106,27 @@ def test_dates_as_other_systems_write_them(text: str, utc: str) -> None:
 def test_a_column_that_cannot_be_told_is_refused_with_the_option(values: list[Any], said: str) -> None:
     with pytest.raises(ClickError, match=said):
         read(values)
+
+
+@pytest.mark.parametrize(
+    ("texts", "first"),
+    [
+        (["01/02/2026 12:00:00", "01/31/2026 12:00:00"], "2026-01-02T12:00:00Z"),
+        (["2026-03-10"], "2026-03-10T00:00:00Z"),
+        (["2026-03-10 01:02:03 PM"], "2026-03-10T13:02:03Z"),
+        (["2026-03-10 01:02:03 CET"], "2026-03-10T00:02:03Z"),
+        (["2026-03-10 01:02:03 GMT-5"], "2026-03-10T06:02:03Z"),
+    ],
+)
+def test_the_option_that_a_refused_column_is_given_reads_all_of_it(texts: list[str], first: str) -> None:
+    with pytest.raises(ClickError) as error:
+        read(texts)
+
+    _, form, _, tz = shlex.split(error.value.fix)
+    found, reasons, *_ = read(texts, time_format=form, tz=tz)
+
+    assert found[0] == pd.Timestamp(first)
+    assert set(reasons) == {""}
 
 
 def test_told_units_and_formats_are_believed() -> None:
