@@ -248,6 +248,8 @@ def _what_is_missing(
         given = mapping.paths_of(name)
         right = [path for path in given if path not in wrong]
         likely[name] = "+".join(right) or _written(guesses.get(name, "")) or _likely(name, given, names)
+    if "url" in missing and likely["url"] in names:
+        likely["url"] = _with_query(likely["url"], names)
     pairs = [f"{name}={path}" for name, path in likely.items()]
     pairs += [
         f"{name}={_likely(name, [path], names)}"
@@ -286,7 +288,24 @@ def _likely(name: str, given: Sequence[str], names: Sequence[str]) -> str:
         address = next((near[one] for one in near if one in _ADDRESSES), None)
         others = (next((near[_plain(one)] for one in usual if _plain(one) in near), None) for usual in _OF_A_DEVICE)
         return "+".join(filter(None, [address, *others])) if address else _UNKNOWN  # a device alone is many people's
-    return next((near[_plain(one)] for one in _STAND_INS.get(name, ()) if _plain(one) in near), _UNKNOWN)
+    stands_in = next((near[_plain(one)] for one in _STAND_INS.get(name, ()) if _plain(one) in near), None)
+    ends = _ENDS.get(name, ())
+    called_so = (near[one] for one in near if one.endswith(ends) and not _OF_ELSE.search(one) and ".[" not in near[one])
+    return next(called_so, stands_in or _UNKNOWN)
+
+
+def _with_query(path: str, names: Sequence[str]) -> str:
+    """A path of a URL, with what stands beside it and holds the query, if it has none in it by its name.
+
+    >>> _with_query("request.uri", ["request.uri", "request.args", "other.query"])
+    'request.uri+request.args'
+    """
+    last = re.split(r"[.\[]", path)[-1]
+    if _plain(last) not in _OF_A_SITE:
+        return path
+    before = path[: len(path) - len(last)]
+    beside = {_plain(name[len(before) :]): name for name in reversed(names) if name.startswith(before)}
+    return "+".join([path, *[beside[_plain(one)] for one in QUERIES if _plain(one) in beside][:1]])
 
 
 def _and(names: Sequence[str]) -> str:
@@ -317,6 +336,9 @@ _STAND_INS: Final[MappingOf[str, tuple[str, ...]]] = {
     "ts": ("hour", "day", "received_at", "sent_at", "server_time", "log_time", "visit_timestamp", "utc_time"),
 }  # fmt: skip
 """Columns that often say what was clicked, or when, under another name: to be suggested, never taken."""
+_ENDS: Final[MappingOf[str, tuple[str, ...]]] = {"url": ("url", "uri", "href"), "ts": ("timestamp", "datetime", "date")}
+"""How names end, as written by `_plain`, of columns that likely hold a field."""
+_OF_ELSE: Final = re.compile("ref|image|img|postback|callback|avatar|icon|logo|update|birth")
 _WITHOUT_QUERY: Final = ("csuristem", "pathname", "path", "reqpath", "resourcepath")
 _OF_A_SITE: Final = ("uri", "requesturi", *_WITHOUT_QUERY)
 """Columns of URLs, as written by `_plain`, that do not have the host of the site in them."""

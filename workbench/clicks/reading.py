@@ -5,6 +5,7 @@ What is made of the chunks is up to the caller: `files.read` puts them together,
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -49,6 +50,7 @@ _SUFFIXES: Final[dict[str, Format]] = {
     ".ndjson": "jsonl",
     ".json": "jsonl",
 }
+_PLACEHOLDER: Final = re.compile(r"\{\w+\}")  # as Adjust calls the columns of its CSV
 _LOG_FIELDS: Final = ("url", "ts", "ip", "user_agent", "method")
 
 
@@ -226,7 +228,8 @@ class Reading:
         if given.format not in (None, "log"):
             return given.format, None
         lines = [line for line in head if line.strip()]
-        is_json = bool(lines) and lines[0].lstrip("\ufeff \0").startswith(("{", "["))
+        first = lines[0].lstrip("\ufeff \0") if lines else ""
+        is_json = first.startswith(("{", "[")) and _PLACEHOLDER.match(first) is None
         is_mapped = any(getattr(given, name) for name in ("session_id", "url", "ts"))
         log = None if is_json and is_mapped and given.format is None else presets.guess(lines)
         if log is not None or given.format == "log":

@@ -190,3 +190,20 @@ def test_what_is_unique_within_a_user_only_is_told_with_the_user() -> None:
     alone = ["ga_session_id", "url", "ts"]
     assert "--map session_id=USER+ga_session_id" in doubts(resolved(Mapping(), alone, "a.csv")[0], alone)[0]
     assert doubts(Mapping(session_id="user_pseudo_id"), names) == []  # the user said so
+
+
+@pytest.mark.parametrize(
+    ("names", "fix"),
+    [
+        (["sessionId", "referrerUrl", "clickedUrl", "clickedAt"], "url=clickedUrl,ts=clickedAt"),
+        (["sessionId", "referrerUrl", "campaign", "clickedAt"], "url=campaign,ts=clickedAt"),
+        (["visitor", "url", "last_update", "ts.$date"], "url=url,ts=ts.$date"),
+        (["visitor", "hit.uri", "hit.args", "query", "ts"], "url=hit.uri+hit.args,ts=ts"),
+        (["visitor", "properties.[Tool] Page URL", "ts"], "url=COLUMN,ts=ts"),  # no path leads there
+    ],
+)
+def test_what_likely_holds_the_url_and_the_time_is_in_the_fix(names: list[str], fix: str) -> None:
+    with pytest.raises(ClickError) as error:
+        resolved(Mapping(), names, "a.json")
+
+    assert error.value.fix.strip("'").endswith(fix)

@@ -155,3 +155,10 @@ def test_an_exclusion_that_leaves_out_nothing_is_told(tmp_path: Path) -> None:
 def test_what_is_no_source_is_refused_in_words(source: object) -> None:
     with pytest.raises(ClickError, match=r"a source is|nothing to read"):
         read(source)  # type: ignore[arg-type]
+
+
+def test_names_in_braces_are_a_header_and_no_json(tmp_path: Path) -> None:
+    table = tmp_path / "adjust.csv"
+    table.write_text("{click_time},{session_id},{url}\n2026-03-10T12:00:00Z,a,/ad\n")
+
+    assert read(table).clicks["session_id"].to_list() == ["a"]
