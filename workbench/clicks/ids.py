@@ -5,6 +5,7 @@ The same is done in Spark's words in `detector.foreign`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,7 @@ from workbench.clicks.identity import is_visitor
 from workbench.clicks.record import is_text
 from workbench.text import LONGEST_TEXT
 
-__all__ = ["no_text", "texts", "visitor"]
+__all__ = ["no_text", "plain_value", "texts", "visitor"]
 
 
 def visitor(parts: Sequence[str | None]) -> str | None:
@@ -66,3 +67,8 @@ def _text(value: object) -> str | None:
 def no_text(field: str) -> str:
     """Why a value cannot be this field."""
     return f"{field} is not text of 1 to {LONGEST_TEXT} characters"
+
+
+def plain_value(value: object) -> object:
+    """A value to carry along: an object or a list as JSON."""
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else value

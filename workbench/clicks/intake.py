@@ -6,7 +6,6 @@ the records of a topic, in `detector.foreign`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from workbench.clicks.addresses import Addresses
 from workbench.clicks.columns import is_address
 from workbench.clicks.crawlers import crawlers
 from workbench.clicks.exclusions import Exclusions
-from workbench.clicks.ids import no_text, texts, visitor
+from workbench.clicks.ids import no_text, plain_value, texts, visitor
 from workbench.clicks.kinds import Kinds
 from workbench.clicks.mapping import CONSTANT, Mapping
 from workbench.clicks.record import FIELDS, OPTIONAL
@@ -30,7 +29,7 @@ from workbench.clicks.times import Times
 from workbench.clicks.where import conditions
 from workbench.sources.hosts import hosts
 from workbench.sources.rows import Rows
-from workbench.text import LONGEST_TEXT
+from workbench.text import BLANKS, LONGEST_TEXT
 
 __all__ = ["ASSET", "CRAWLERS", "EXCLUDED", "NO_PAGE", "NO_VISITOR_SAID", "Chunk", "Intake", "no_ad"]
 
@@ -138,7 +137,7 @@ class Intake:
             self._kinds.count(path, texts(_cells(sorting.cells, path)))
         for name, path in self._mapping.carry.items():
             values = _cells(sorting.cells, path).astype(object)
-            sorting.columns[name] = pd.Series([_plain_value(value) for value in values], dtype=object)
+            sorting.columns[name] = pd.Series([plain_value(value) for value in values], dtype=object)
         return sorting.chunk(rows, self._mapping.crawlers == "aside")
 
     def _put_together(self, rows: Rows) -> Rows:
@@ -197,13 +196,16 @@ class Intake:
         names = [visitor(values) for values in zip(*parts, strict=True)]
         too_long = np.array([name is not None and len(name) > LONGEST_TEXT for name in names], np.bool_)
         sorting.columns["session_id"] = pd.Series(names, dtype=object)
+        if around := sum(name is not None and name != name.strip(BLANKS) for name in names):
+            self.told["values of session_id with blanks around them, which tell visitors apart"] += around
         sorting.reject(wrong | too_long, no_text("session_id"))
         sorting.put_aside(sorting.columns["session_id"].isna().to_numpy(), NO_VISITOR_SAID)
 
     def _hosts(self, said: pd.Series[Any], tell_visitors: bool) -> pd.Series[Any]:
-        found = hosts(said, self._mapping.client)
+        client = self._mapping.client
+        found = hosts(said, client)
         if tell_visitors:
-            self._addresses.add(said, found, lists=self._mapping.client == "public")
+            self._addresses.add(said, found, client == "public")
         return found
 
     def _take_id(self, sorting: _Sorting, rows: Rows) -> None:
@@ -220,8 +222,7 @@ class Intake:
 
     def _tell_no_address(self, sorting: _Sorting) -> None:
         said = texts(_cells(sorting.cells, self._mapping.ip))
-        lost = int((sorting.columns["ip"].isna() & said.notna() & (said != "-")).sum())
-        if lost and not self._visits:
+        if (lost := int((sorting.columns["ip"].isna() & said.notna() & (said != "-")).sum())) and not self._visits:
             self.told[f"values of {self._mapping.ip} that are no address, left out of ip"] += lost
 
 
@@ -292,11 +293,6 @@ def _cells(cells: pd.DataFrame, path: str | Sequence[str] | None) -> pd.Series[A
         return cells[path]
     value = path[len(CONSTANT) :] if isinstance(path, str) and path.startswith(CONSTANT) else None
     return pd.Series([value] * len(cells), dtype=object)
-
-
-def _plain_value(value: object) -> object:
-    """A value to carry along: an object or a list as JSON."""
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else value
 
 
 def no_ad(parameter: str) -> str:
