@@ -6,20 +6,33 @@ The same is done in Spark's words in `detector.foreign`.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.clicks.identity import is_visitor
 from workbench.clicks.record import is_text
-from workbench.text import LONGEST_TEXT
+from workbench.sources.rows import Inexact
+from workbench.text import BLANKS, LONGEST_TEXT
 
-__all__ = ["no_text", "plain_value", "texts", "visitor"]
+__all__ = ["LOST_DIGITS", "WHOLE", "Ids", "ids", "lost_digits", "no_text", "plain_value", "texts", "visitor"]
+
+LOST_DIGITS: Final = r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}"
+"""How spreadsheets and other programs write a number of which they kept the first digits, to be matched in full."""
+
+WHOLE: Final = r"(-?(?:0|[1-9][0-9]{0,17}))\.0+"
+"""A whole number that was written as a decimal one, to be matched in full; the number is the first group."""
+
+_WHOLE = re.compile(rf"\A{WHOLE}\Z")
 
 
 def visitor(parts: Sequence[str | None]) -> str | None:
@@ -62,6 +75,77 @@ def _text(value: object) -> str | None:
         number = float(value)
         value = str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
     return value if isinstance(value, str) and is_text(value) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Ids:
+    """Cells of a column as ids.
+
+    Attributes
+    ----------
+    given : Series
+        The texts, None where there is none. Shape (n,).
+    tidy : Series
+        The same as ids: without blanks around them, and without the ``.0`` that a missing value elsewhere in a column
+        gives to whole numbers. The same id is so the same in all inputs.
+    lost : array of bool
+        Which of them have lost digits, so that several ids may have become one.
+    changed : int
+        How many are others than given.
+    """
+
+    given: pd.Series[Any]
+    tidy: pd.Series[Any]
+    lost: npt.NDArray[np.bool_]
+    changed: int
+
+
+def ids(values: pd.Series[Any]) -> Ids:
+    """Read cells as ids, each by itself: of a column that lost digits in a spreadsheet, short ids kept theirs.
+
+    >>> found = ids(pd.Series(["s1 ", "1000.0", "1.23E+12", 1000.0, 2.0**53]))
+    >>> found.tidy.to_list(), found.lost.tolist()
+    (['s1', '1000', '1.23E+12', '1000', None], [False, False, True, False, True])
+    """
+    lost = _inexact(values)
+    given = texts(values).where(~lost, None) if lost.any() else texts(values)
+    array = pa.array(given, pa.string(), from_pandas=True)
+    trimmed = pc.utf8_trim(array, characters=BLANKS)
+    lost |= _where(pc.match_substring_regex(trimmed, f"^(?:{LOST_DIGITS})$"))
+    if _where(pc.match_substring_regex(trimmed, r"\.0+$")).any():
+        trimmed = pa.array([None if t is None else _WHOLE.sub(r"\1", t) for t in trimmed.to_pylist()], pa.string())
+    changed = _where(pc.not_equal(trimmed, array))
+    if not changed.any():
+        return Ids(given, given, lost, 0)
+    tidy = pd.Series([text or None for text in trimmed.to_pylist()], index=given.index, dtype=object)
+    return Ids(given, tidy, lost, int(changed.sum()))
+
+
+def _where(found: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(found.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _inexact(values: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+    """Which cells are floating-point numbers that are no whole ones below the first that may stand for two."""
+    if values.dtype.kind == "f":
+        numbers = values.to_numpy()
+        most = 2.0 ** (np.finfo(numbers.dtype).nmant + 1)
+        exact = (np.floor(numbers) == numbers) & (np.abs(numbers) < most)
+        return np.asarray(np.isfinite(numbers) & ~exact, np.bool_)
+    if values.dtype != object:
+        return np.zeros(len(values), np.bool_)
+    return np.fromiter((not isinstance(v, str) and _is_inexact(v) for v in values), np.bool_, len(values))
+
+
+def _is_inexact(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value) and not (value.is_integer() and abs(value) < 2**53)
+    return isinstance(value, Inexact) or (isinstance(value, bytes) and not value)  # as JSON and Parquet give them
+
+
+def lost_digits(field: str) -> str:
+    """Why an id is refused that may stand for several."""
+    return f"{field} has lost digits, as 1.23E+12 and other floating-point numbers have: export ids as text"
 
 
 def no_text(field: str) -> str:

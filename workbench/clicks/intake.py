@@ -21,7 +21,7 @@ from workbench.clicks.addresses import Addresses
 from workbench.clicks.columns import is_address
 from workbench.clicks.crawlers import crawlers
 from workbench.clicks.exclusions import Exclusions
-from workbench.clicks.ids import no_text, plain_value, texts, visitor
+from workbench.clicks.ids import Ids, ids, lost_digits, no_text, plain_value, texts, visitor
 from workbench.clicks.kinds import Kinds
 from workbench.clicks.mapping import CONSTANT, Mapping
 from workbench.clicks.record import FIELDS, OPTIONAL
@@ -29,7 +29,7 @@ from workbench.clicks.times import Times
 from workbench.clicks.where import conditions
 from workbench.sources.hosts import hosts
 from workbench.sources.rows import Rows
-from workbench.text import BLANKS, LONGEST_TEXT
+from workbench.text import LONGEST_TEXT
 
 __all__ = ["ASSET", "CRAWLERS", "EXCLUDED", "NO_PAGE", "NO_VISITOR_SAID", "Chunk", "Intake", "no_ad"]
 
@@ -117,11 +117,10 @@ class Intake:
         # What costs least comes first, and is not looked at again.
         sorting.put_aside(self._no_page(sorting.cells), NO_PAGE)
         for condition in self._where:
-            values = texts(_cells(sorting.cells, condition.path))
+            values = ids(_cells(sorting.cells, condition.path)).tidy
             self._kinds.count_where(condition, values)
             sorting.put_aside(~condition.met(values), condition.reason)
-        sorting.columns["url"] = texts(_cells(sorting.cells, self._mapping.url))
-        sorting.reject(sorting.columns["url"].isna().to_numpy(), no_text("url"))
+        self._take_text(sorting, "url", self._mapping.url)
         sorting.columns["user_agent"] = self._agents(sorting.cells)
         sorting.columns["ip"] = self._hosts(texts(_cells(sorting.cells, self._mapping.ip)), self._visits)
         if self._excluded is not None:  # before anything of the URL is left out
@@ -188,17 +187,19 @@ class Intake:
             sorting.reject(sorting.columns["ip"].isna().to_numpy(), "no address or host name of a visitor")
             return
         parts, wrong = [], np.zeros(len(sorting.cells), np.bool_)
+        lost = wrong.copy()
         for path in self._mapping.session_id:
             raw = _cells(sorting.cells, path)
-            said = texts(raw)
-            wrong |= (said.isna() & raw.notna() & (raw != "")).to_numpy(dtype=bool)
+            found = self._ids("session_id", raw)
+            said = found.tidy
+            lost |= found.lost
+            wrong |= (found.given.isna() & raw.notna() & (raw != "")).to_numpy(dtype=bool)
             parts.append((self._hosts(said, True).fillna(said) if is_address(path) else said).to_list())
         names = [visitor(values) for values in zip(*parts, strict=True)]
         too_long = np.array([name is not None and len(name) > LONGEST_TEXT for name in names], np.bool_)
         sorting.columns["session_id"] = pd.Series(names, dtype=object)
-        if around := sum(name is not None and name != name.strip(BLANKS) for name in names):
-            self.told["values of session_id with blanks around them, which tell visitors apart"] += around
-        sorting.reject(wrong | too_long, no_text("session_id"))
+        sorting.reject(lost, lost_digits("session_id"))
+        sorting.reject((wrong | too_long)[~lost], no_text("session_id"))
         sorting.put_aside(sorting.columns["session_id"].isna().to_numpy(), NO_VISITOR_SAID)
 
     def _hosts(self, said: pd.Series[Any], tell_visitors: bool) -> pd.Series[Any]:
@@ -213,8 +214,19 @@ class Intake:
             made = [f"{self._source}:{number}" for number in rows.line[sorting.left].tolist()]
             sorting.columns["click_id"] = pd.Series(made, dtype=object)
             return
-        sorting.columns["click_id"] = texts(_cells(sorting.cells, self._mapping.click_id))
-        sorting.reject(sorting.columns["click_id"].isna().to_numpy(), no_text("click_id"))
+        self._take_text(sorting, "click_id", self._mapping.click_id)
+
+    def _take_text(self, sorting: _Sorting, field: str, path: str | Sequence[str] | None) -> None:
+        found = self._ids(field, _cells(sorting.cells, path))
+        sorting.columns[field] = found.tidy
+        sorting.reject(found.lost, lost_digits(field))
+        sorting.reject(sorting.columns[field].isna().to_numpy(), no_text(field))
+
+    def _ids(self, field: str, values: pd.Series[Any]) -> Ids:
+        found = ids(values)
+        if found.changed:
+            self.told[f"values of {field} read without blanks around them or .0 behind them"] += found.changed
+        return found
 
     def _agents(self, cells: pd.DataFrame) -> pd.Series[Any]:
         agents = texts(_cells(cells, self._mapping.user_agent))

@@ -1,8 +1,8 @@
 r"""Which ad a URL stands for: parameters that are new with each click are dropped, or one parameter is the ad.
 
-The id that an ad network adds to each click, and cache busters, make a URL of its own of every click, and a bot that
-clicks one ad all day would click each URL once. Campaign tags are the same for all clicks on an ad, and may be all that
-tells it from another: they are kept.
+The id that an ad network adds to each click, campaign tags and cache busters make a URL of its own of every click, and
+a bot that clicks one ad all day would click each URL once. Where a campaign tag is all that tells one ad from another,
+it is kept by name.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ DROPPED: Final = (
     # A person's or a visit's: of the same lists.
     "mc_eid", "mkt_tok", "_ga", "_gl", "_gac", "_hsenc", "_hsmi", "__hstc", "__hssc", "__hsfp", "hsctatracking", "_kx",
     "__s", "_openstat", "_branch_match_id", "_branch_referrer", "vero_id", "vero_conv", "oly_anon_id", "oly_enc_id",
-    "wickedid", "bsft_uid", "mtm_cid", "pk_cid", "pk_vid", "utm_session", "utm_userid", "utm_referrer",
-    "utm_pubreferrer", "jsessionid", "phpsessid",
+    "wickedid", "bsft_uid", "jsessionid", "phpsessid",
+    # Campaign tags, Google's and Matomo's: a bot may come by another one each time.
+    "utm_*", "mtm_*", "pk_*", "gad_campaignid",
     # Numbers that only keep browsers from using what they have.
     "ord", "cb", "cachebuster", "cachebust", "cache_buster", "cache_bust", "nocache", "no_cache", "rnd", "rand",
     "random", "correlator", "timestamp", "ts", "_ts", "_t", "_dc", "_",

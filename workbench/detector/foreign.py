@@ -18,7 +18,7 @@ from workbench.clicks.columns import is_address
 from workbench.clicks.exclusions import Exclusions
 from workbench.clicks.foreign import FRAMED, LIST, NOT_ONE
 from workbench.clicks.identity import NO_VISITOR
-from workbench.clicks.ids import no_text
+from workbench.clicks.ids import LOST_DIGITS, WHOLE, lost_digits, no_text
 from workbench.clicks.intake import ASSET, EXCLUDED, NO_PAGE, NO_VISITOR_SAID, no_ad
 from workbench.clicks.mapping import CONSTANT, Mapping
 from workbench.clicks.where import Condition, conditions
@@ -75,13 +75,22 @@ class ForeignRecords:
         def text_of(path: str) -> Column:
             return F.col(f"text{at[path]}")
 
+        def id_of(path: str) -> Column:
+            return _tidy(text_of(path))
+
         def part(path: str) -> Column:
-            given = text_of(path)
+            given = id_of(path)
             return F.coalesce(host(given, mapping.client), given) if is_address(path) else given
 
         def wrong(path: str) -> Column:
             _, said, kind = values[at[path]]
             return text_of(path).isNull() & (kind != "") & ~((kind == "STRING") & (said == ""))
+
+        def lost(path: str) -> Column:
+            raw, said, kind = values[at[path]]
+            finite = F.abs(F.try_variant_get(raw, "$", "double")) < F.lit(float("inf"))
+            number = (kind == "DOUBLE") & text_of(path).isNull() & finite
+            return F.coalesce(number | (kind == "STRING") & _is_cut(said), F.lit(False))
 
         url_paths, ts_paths = mapping.paths_of("url"), mapping.paths_of("ts")
         whole = url_of([text_of(path) for path in url_paths], url_paths)
@@ -89,6 +98,8 @@ class ForeignRecords:
         given = F.col("url_whole")
         if len(url_paths) > 1:
             given = F.when(F.length(given).between(1, LONGEST_TEXT), given)
+        given = _tidy(given)
+        lost_url = lost(url_paths[0]) if len(url_paths) == 1 else F.coalesce(_is_cut(given), F.lit(False))
         when = values[at[ts_paths[0]]]
         if len(ts_paths) > 1:
             said = F.col("ts_whole")
@@ -113,9 +124,12 @@ class ForeignRecords:
             no_time.alias("no_time"),
             F.array(*(part(path) for path in mapping.session_id)).alias("parts"),
             reduce(lambda left, right: left | right, map(wrong, mapping.session_id)).alias("wrong_visitor"),
-            (click_id if mapping.click_id is None else text_of(mapping.click_id)).alias("click_id"),
+            F.array(*(lost(path) for path in mapping.session_id)).alias("lost_visitor"),
+            lost_url.alias("lost_url"),
+            (click_id if mapping.click_id is None else id_of(mapping.click_id)).alias("click_id"),
+            (F.lit(False) if mapping.click_id is None else lost(mapping.click_id)).alias("lost_click_id"),
             page.alias("is_page"),
-            _unmet(asked, text_of).alias("unmet"),
+            _unmet(asked, id_of).alias("unmet"),
         ]
         if mapping.exclude:
             assert mapping.ip is not None, "topic_mapping fills it in"
@@ -153,14 +167,18 @@ class ForeignRecords:
             said = said.when(~F.col("is_page"), why("filtered", NO_PAGE))
         if mapping.where:
             said = said.when(F.col("unmet").isNotNull(), why("filtered", F.col("unmet")))
+        said = said.when(F.col("lost_url"), why("malformed", lost_digits("url")))
         said = said.when(F.col("url_given").isNull(), why("malformed", no_text("url")))
         said = said.when(F.col("is_excluded"), why("filtered", EXCLUDED))
         if mapping.url_from is not None:
             said = said.when(F.col("url").isNull(), why("filtered", no_ad(mapping.url_from)))
         said = said.when(F.col("no_time").isNotNull(), why("malformed", F.col("no_time")))
         too_long = F.coalesce(F.length(visitor) > LONGEST_TEXT, F.lit(False))
+        lost = F.exists("lost_visitor", lambda one: one)
+        said = said.when(lost, why("malformed", lost_digits("session_id")))
         said = said.when(F.col("wrong_visitor") | too_long, why("malformed", no_text("session_id")))
         said = said.when(visitor.isNull(), why("no_visitor", NO_VISITOR_SAID))
+        said = said.when(F.col("lost_click_id"), why("malformed", lost_digits("click_id")))
         said = said.when(F.col("click_id").isNull(), why("malformed", no_text("click_id")))
         return said
 
@@ -252,6 +270,18 @@ def _text(raw: Column, text: Column, kind: Column) -> Column:
     plain = kind.isin("STRING", "BOOLEAN", "BIGINT") | kind.startswith("DECIMAL")
     found = F.when(plain, text).when(kind == "DOUBLE", whole)
     return F.when(F.length(found).between(1, LONGEST_TEXT), found)
+
+
+def _tidy(text: Column) -> Column:
+    """As `ids.Ids.tidy`."""
+    trimmed = F.btrim(text, F.lit(BLANKS))
+    whole = F.when(trimmed.endswith(".0") | trimmed.endswith("00"), F.regexp_replace(trimmed, rf"^{WHOLE}\z", "$1"))
+    return F.when(trimmed != "", F.coalesce(whole, trimmed))
+
+
+def _is_cut(text: Column) -> Column:
+    """Whether it is a number of which the first digits were kept."""
+    return F.btrim(text, F.lit(BLANKS)).rlike(rf"^(?:{LOST_DIGITS})\z")
 
 
 def _met(condition: Condition, text: Column) -> Column:

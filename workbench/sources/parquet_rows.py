@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from workbench.errors import ClickError
 from workbench.sources.parquet_nested import inside, python_values
 from workbench.sources.paths import names_of, parse
-from workbench.sources.rows import CHUNK_ROWS, Choose, Rows
+from workbench.sources.rows import CHUNK_ROWS, Choose, Inexact, Rows
 from workbench.text import quote
 
 __all__ = ["parquet_names", "parquet_rows"]
@@ -30,6 +30,9 @@ _UUID_BYTES: Final = 16
 _AS_THEY_ARE: Final = (
     pa.types.is_timestamp, pa.types.is_floating, pa.types.is_integer, pa.types.is_string, pa.types.is_large_string,
 )  # fmt: skip
+_DIGITS: Final = {pa.float16(): 11, pa.float32(): 24, pa.float64(): 53}
+"""Binary digits of floating-point numbers: from there on, two whole numbers may have become one."""
+
 _BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError, KeyError)
 
 
@@ -69,7 +72,8 @@ def parquet_rows(data: IO[bytes], name: str, choose: Choose) -> Iterator[Rows]:
     ------
     Rows
         At most `CHUNK_ROWS` rows. Times that have a zone are in UTC, others have none; whole numbers in a column of
-        floating-point ones, which a missing value makes of ids, are whole; UUIDs, dates and other bytes are text.
+        floating-point ones, which a missing value makes of ids, are whole, the large ones `Inexact`; UUIDs, dates and
+        other bytes are text.
 
     Raises
     ------
@@ -184,7 +188,9 @@ def _flat(array: pa.Array, whole: bool, in_utc: bool) -> pd.Series[Any]:
     if pa.types.is_timestamp(kind) and (in_utc or kind.tz is not None):
         array = array.cast(pa.timestamp(kind.unit, "UTC"))
     if whole:
-        return _objects([None if value is None or value != value else int(value) for value in array.to_pylist()])
+        digits = _DIGITS.get(kind)  # of a decimal every number is exact
+        numbers = (None if value is None or value != value else int(value) for value in array.to_pylist())
+        return _objects([Inexact(n) if digits and n is not None and abs(n) >= 2**digits else n for n in numbers])
     if any(is_kind(kind) for is_kind in _AS_THEY_ARE):
         typed: pd.Series[Any] = array.to_pandas(integer_object_nulls=True)
         return typed

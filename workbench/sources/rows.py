@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from workbench.sources.csv_header import Header
 
-__all__ = ["CHUNK_ROWS", "Choose", "Rows"]
+__all__ = ["CHUNK_ROWS", "Choose", "Inexact", "Rows"]
 
 CHUNK_ROWS: Final = 100_000
 """The most rows that a reader gives at once, which bounds the memory it takes."""
+
+
+class Inexact(int):
+    """A whole number that stood as a floating-point one too large for all its digits: a time may be it, no id."""
 
 
 Choose = Callable[[Sequence[str]], Sequence[str]]

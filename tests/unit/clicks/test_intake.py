@@ -54,8 +54,8 @@ def test_what_is_no_visitor_is_left_out_and_counted(nobody: str | None) -> None:
 
 def test_what_is_no_text_is_rejected_and_numbers_are_written_out() -> None:
     chunk = take(session_id=[{"a": 1}, "x" * 9000, 7, 87540.0, 1.5, True, "\ud800"])
-    assert chunk.clicks["session_id"].tolist() == ["7", "87540", "1.5", "true"][:3]
-    assert chunk.rejected["line"].tolist() == [1, 2, 7]
+    assert chunk.clicks["session_id"].tolist() == ["7", "87540"]
+    assert chunk.rejected["line"].tolist() == [1, 2, 5, 7]
 
 
 def test_ids_that_differ_after_a_nul_stay_two_visitors() -> None:
@@ -149,7 +149,7 @@ def test_a_visitor_of_several_values_needs_the_first() -> None:
 def test_the_ad_and_what_is_excluded_are_looked_for_in_the_whole_url() -> None:
     urls = ["/x?utm_campaign=7&gclid=a", "/y?gclid=b"]
     assert take(Mapping(url_from="utm_campaign"), url=urls).clicks["url"].tolist() == ["utm_campaign=7"]
-    assert take(Mapping(exclude=["url:gclid=b"]), url=urls).clicks["url"].tolist() == ["/x?utm_campaign=7"]
+    assert take(Mapping(exclude=["url:gclid=b"]), url=urls).clicks["url"].tolist() == ["/x"]
 
 
 def test_a_url_of_nothing_but_what_is_dropped_is_still_one() -> None:

@@ -162,10 +162,3 @@ def test_names_in_braces_are_a_header_and_no_json(tmp_path: Path) -> None:
     table.write_text("{click_time},{session_id},{url}\n2026-03-10T12:00:00Z,a,/ad\n")
 
     assert read(table).clicks["session_id"].to_list() == ["a"]
-
-
-def test_blanks_around_the_ids_of_visitors_are_told(tmp_path: Path) -> None:
-    table = tmp_path / "a.csv"
-    table.write_text("ts,session_id,url\n2026-03-10T12:00:00Z,a,/ad\n2026-03-10T12:00:01Z,a ,/ad\n")
-
-    assert "1 values of session_id with blanks around them, which tell visitors apart" in read(table).told()

@@ -40,7 +40,7 @@ def test_a_balancer_taken_for_all_visitors_is_told_on_top() -> None:
 
 def test_a_bot_on_one_ad_is_found_behind_parameters_that_are_new_with_each_click_and_they_are_named() -> None:
     found = findings("14-gclid")
-    assert (found.figures["flagged"], found.judged["url"].unique().tolist()) == (6, ["/landing?utm_campaign=lamp"])
+    assert (found.figures["flagged"], found.judged["url"].unique().tolist()) == (6, ["/landing"])
     assert {"gclid", "subid*"} <= {*found.dropped}
     assert any("8 URLs" in note for note in found.notes)
     kept = findings("14-gclid", Mapping(url_keep=["*"]))
