@@ -86,6 +86,11 @@ class ForeignRecords:
             _, said, kind = values[at[path]]
             return text_of(path).isNull() & (kind != "") & ~((kind == "STRING") & (said == ""))
 
+        def part_of_time(path: str) -> Column:
+            _, said, kind = values[at[path]]
+            too_long = (kind == "STRING") & (F.length(said) > LONGEST_TEXT)  # it is there, and makes no time
+            return F.coalesce(text_of(path), F.when(too_long, said))
+
         def lost(path: str) -> Column:
             raw, said, kind = values[at[path]]
             finite = F.abs(F.try_variant_get(raw, "$", "double")) < F.lit(float("inf"))
@@ -94,7 +99,7 @@ class ForeignRecords:
 
         url_paths, ts_paths = mapping.paths_of("url"), mapping.paths_of("ts")
         whole = url_of([text_of(path) for path in url_paths], url_paths)
-        self._whole = (whole.alias("url_whole"), moment_of([text_of(path) for path in ts_paths]).alias("ts_whole"))
+        self._whole = (whole.alias("url_whole"), moment_of([part_of_time(path) for path in ts_paths]).alias("ts_whole"))
         given = F.col("url_whole")
         if len(url_paths) > 1:
             given = F.when(F.length(given).between(1, LONGEST_TEXT), given)
