@@ -70,13 +70,14 @@ class ForeignRecords:
         values = [_Value(F.col(f"raw{i}"), F.col(f"said{i}"), F.col(f"kind{i}")) for i in at.values()]
         self._said = tuple(F.try_variant_get(f"raw{i}", "$", "string").alias(f"said{i}") for i in at.values())
         self._kinds = tuple(_kind(value.raw, value.said).alias(f"kind{i}") for i, value in enumerate(values))
-        self._ids = tuple(_text(*value).alias(f"text{i}") for i, value in enumerate(values))
+        self._plain = tuple(_text(*value).alias(f"text{i}") for i, value in enumerate(values))
+        self._ids = tuple(_tidy(F.col(f"text{i}")).alias(f"id{i}") for i, _ in enumerate(values))
 
         def text_of(path: str) -> Column:
             return F.col(f"text{at[path]}")
 
         def id_of(path: str) -> Column:
-            return _tidy(text_of(path))
+            return F.col(f"id{at[path]}")
 
         def part(path: str) -> Column:
             given = id_of(path)
@@ -100,10 +101,11 @@ class ForeignRecords:
         url_paths, ts_paths = mapping.paths_of("url"), mapping.paths_of("ts")
         whole = url_of([text_of(path) for path in url_paths], url_paths)
         self._whole = (whole.alias("url_whole"), moment_of([part_of_time(path) for path in ts_paths]).alias("ts_whole"))
-        given = F.col("url_whole")
+        whole_url = F.col("url_whole")
         if len(url_paths) > 1:
-            given = F.when(F.length(given).between(1, LONGEST_TEXT), given)
-        given = _tidy(given)
+            whole_url = F.when(F.length(whole_url).between(1, LONGEST_TEXT), whole_url)
+        self._given = _tidy(whole_url).alias("url_given")
+        given = F.col("url_given")
         lost_url = lost(url_paths[0]) if len(url_paths) == 1 else F.coalesce(_is_cut(given), F.lit(False))
         when = values[at[ts_paths[0]]]
         if len(ts_paths) > 1:
@@ -123,7 +125,7 @@ class ForeignRecords:
                 asset = url.rlike(f"^(?i){ASSET.replace('Z', 'z')}") & is_text
                 page &= ~F.coalesce(asset, F.lit(False))
         self._values = [
-            given.alias("url_given"),
+            given,
             _url(given, mapping).alias("url"),
             event_time,
             no_time.alias("no_time"),
@@ -155,8 +157,9 @@ class ForeignRecords:
         sent = [F.col(name) for name in _SENT_ALONG[:4]] + [F.col("timestamp").alias("received")]
         found = raw.select(*sent, *self._texts).select(*_SENT_ALONG, "framed", "text", self._document)
         found = found.select(*_SENT_ALONG, "document", self._no_record).select(*_SENT_ALONG, "no_record", *self._raw)
-        found = found.select("*", *self._said).select("*", *self._kinds).select("*", *self._ids)
-        found = found.select("*", *self._whole).select("*", self._time).select(*_SENT_ALONG, "no_record", *self._values)
+        found = found.select("*", *self._said).select("*", *self._kinds).select("*", *self._plain)
+        found = found.select("*", *self._ids, *self._whole).select("*", self._time, self._given)
+        found = found.select(*_SENT_ALONG, "no_record", *self._values)
         return found.select("*", *self._whose).select("*", self._why)
 
     def _what_is_wrong(self) -> Column:
