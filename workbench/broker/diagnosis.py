@@ -70,7 +70,7 @@ def _look_at(address: str, security: Security, seconds: float) -> tuple[str, str
         with _talk(address, seconds, security.tls_context() if security.tls else None) as talk:
             if security.sasl and (refusal := login.refusal(talk, host, security)):
                 return refusal
-            return _advertised_wrongly(talk, seconds)
+            return _no_way_on(talk, seconds)
     except ssl.SSLCertVerificationError as error:
         return _wrong_certificate(error, host)
     except ssl.SSLError as error:
@@ -82,17 +82,19 @@ def _look_at(address: str, security: Security, seconds: float) -> tuple[str, str
         return (error.strerror if isinstance(error, OSError) else None) or str(error), ""
 
 
-def _advertised_wrongly(talk: socket.socket, seconds: float) -> tuple[str, str] | None:
-    """Whether this machine can go where the broker sends its clients. None also where it does not say."""
+def _no_way_on(talk: socket.socket, seconds: float) -> tuple[str, str] | None:
+    """Why this machine cannot go where the broker sends its clients. None also where it does not say."""
     talk.settimeout(min(seconds, _ADVERTISED_S))
     try:
         told = login.advertised(talk)
     except (OSError, ValueError, struct.error):
         return None  # no broker, or one that wants TLS: the client says so
+    if not told:
+        return "its cluster has no broker that is ready", "wait, or restart it"
     unknown = [host for host, port in told if not _resolves(host, port)]
     if unknown:
         what = "does not know that name"
-    elif told and not any(listens(f"{host}:{port}", min(seconds, _ADVERTISED_S)) for host, port in told):
+    elif not any(listens(f"{host}:{port}", min(seconds, _ADVERTISED_S)) for host, port in told):
         what, unknown = "cannot connect there", [host for host, _ in told]
     else:
         return None

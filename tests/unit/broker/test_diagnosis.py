@@ -185,7 +185,13 @@ def test_one_of_several_brokers_that_is_down_is_no_reason_and_a_name_that_nobody
     assert "sends its clients to redpanda.invalid:9092" in found[0]
 
 
-@pytest.mark.parametrize("talk", [silent, closes, http, answers(b"\0"), answers(brokers())])
+def test_a_cluster_whose_brokers_are_not_ready_yet_is_told() -> None:
+    with server(answers(brokers())) as address:
+        expected = f"{address}: its cluster has no broker that is ready", "wait, or restart it"
+        assert unreachable([address], PLAIN, SOON_S) == expected
+
+
+@pytest.mark.parametrize("talk", [silent, closes, http, answers(b"\0")])
 def test_where_a_broker_does_not_say_where_its_clients_are_to_go_nothing_is_said_of_it(
     talk: Callable[[socket.socket], None],
 ) -> None:
