@@ -158,7 +158,9 @@ class MissingColumns(ClickError):
         self._text, self.likely = text, likely
 
     def and_then(self, fix: str) -> ClickError:
-        """The same, with the options that would be asked for next."""
+        """The error to raise, with the options that would be asked for next, if there are any."""
+        if not fix:
+            return ClickError(str(self), self.fix)
         also = "times without a zone" if fix == "--tz UTC" else "times whose kind is to be said"
         return ClickError(f"{self._text}, and {also}. Fix: {self.fix} {fix}", f"{self.fix} {fix}")
 

@@ -145,7 +145,7 @@ class Reading:
                 self.mapping, notes = resolved(self._settled, there, one.name)
             except MissingColumns as error:
                 fix = self._asked_next(one, error)
-                raise error.and_then(fix) if fix else error from None
+                raise error.and_then(fix) from None
             # What tells visitors, ads and times is the same in all inputs, and not guessed again.
             self._settled = self._settled.but(
                 session_id=self.mapping.session_id, url=self.mapping.url, ts=self.mapping.ts

@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
-
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from workbench.errors import ClickError
 from workbench.text import BLANKS, quote
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
 
 __all__ = ["REQUESTS", "Condition", "conditions"]
 
@@ -82,6 +83,7 @@ class Condition:
     def met(self, texts: pd.Series[Any]) -> npt.NDArray[np.bool_]:
         """Say of each text (None: there is none) whether it meets the condition. Shape (n,).
 
+        >>> import pandas as pd
         >>> Condition.of("type=click").met(pd.Series(["Click ", "view", None])).tolist()
         [True, False, False]
         """
@@ -89,6 +91,8 @@ class Condition:
         for text in set(texts.to_list()):
             if isinstance(text, str):
                 known[text] = (text.strip(BLANKS).upper() in self.plain) == self.is_one
+        import numpy as np  # not at the top: a mapping is made where nothing is read
+
         return np.fromiter((known.get(text, self.or_missing) for text in texts.to_list()), np.bool_, len(texts))
 
 
