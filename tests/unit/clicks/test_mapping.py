@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.clicks.mapping import Mapping
+from workbench.clicks.mapping import FIELD_NAMES, RESERVED, Mapping
 from workbench.errors import ClickError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -18,9 +18,7 @@ PATH = TEXT.filter(lambda text: not text.endswith(".toml"))
 @given(
     session_id=st.lists(PATH, max_size=3),
     url=st.none() | PATH,
-    carry=st.dictionaries(
-        TEXT.filter(lambda name: name not in ("url", "ts", "ip", "label", "method")), PATH, max_size=3
-    ),
+    carry=st.dictionaries(TEXT.filter(lambda name: name not in (*FIELD_NAMES, *RESERVED)), PATH, max_size=3),
     client=st.sampled_from(["public", "first", "last"]) | st.integers(0, 9),
     tz=st.sampled_from([None, "UTC", "Asia/Shanghai"]),
     exclude=st.lists(TEXT, max_size=2),
