@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from workbench.sources.hosts import entries_of, is_address, is_private
+from workbench.sources.hosts import entries_of, is_address, is_public
 
 __all__ = ["Addresses"]
 
@@ -52,7 +52,7 @@ class Addresses:
 
     def _look_into(self, text: str) -> None:
         entries = entries_of(text)
-        public = [i for i, entry in enumerate(entries) if is_address(entry) and not is_private(entry)]
+        public = [i for i, entry in enumerate(entries) if is_public(entry)]
         if len(public) < 2:
             return
         self._with_list += 1

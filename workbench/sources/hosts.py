@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOBODY", "NOT_PUBLIC", "Client", "client_of", "entries_of", "host", "hosts", "is_address", "is_private",
+    "is_public",
 ]  # fmt: skip
 
 Client = Literal["public", "first", "last"] | int
@@ -134,7 +135,17 @@ def is_private(name: str) -> bool:
     (False, True, False)
     """
     address = _address(name)
-    return address is not None and any(address in network for network in _NETWORKS)
+    return address is not None and _is_inside(address)
+
+
+def is_public(name: str) -> bool:
+    """Whether a host in its normal form is an address in none of them.
+
+    >>> is_public("203.0.113.9"), is_public("10.0.0.1"), is_public("crawl-1.example")
+    (True, False, False)
+    """
+    address = _address(name)
+    return address is not None and not _is_inside(address)
 
 
 def client_of(text: str, client: Client = "public") -> str | None:
@@ -151,7 +162,7 @@ def client_of(text: str, client: Client = "public") -> str | None:
     if client == "first":
         return entries[0]
     if client == "public":
-        return next((entry for entry in reversed(entries) if _is_public(entry)), entries[-1])
+        return next((entry for entry in reversed(entries) if is_public(entry)), entries[-1])
     return entries[-1] if client == "last" else entries[max(0, len(entries) - 1 - client)]
 
 
@@ -172,5 +183,5 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _is_public(entry: str) -> bool:
-    return is_address(entry) and not is_private(entry)
+def _is_inside(address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in _NETWORKS)
