@@ -9,7 +9,7 @@ from collections.abc import Mapping as MappingOf
 from typing import Final
 
 from workbench.clicks.mapping import CONSTANT, FIELD_NAMES, Mapping
-from workbench.clicks.parts import HOSTS, QUERIES
+from workbench.clicks.parts import HOSTS, QUERIES, plain_name
 from workbench.clicks.where import conditions
 from workbench.errors import ClickError
 
@@ -103,7 +103,7 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
         if mapping.paths_of(name):
             continue
         for one in usual:
-            found = one if one in names else there.get(_plain(one))
+            found = one if one in names else there.get(plain_name(one))
             if found is not None and (name in _MAY_BE_SHARED or found == name or found not in taken):
                 guesses[name] = _together(name, found, there, taken)
                 taken.update(guesses[name] if isinstance(guesses[name], tuple) else (found,))
@@ -113,7 +113,7 @@ def resolved(mapping: Mapping, names: Sequence[str], source: str) -> tuple[Mappi
         raise MissingColumns(*_what_is_missing(mapping, names, source, missing, wrong, guesses))
     carry = dict(mapping.carry)
     for name, usual in CARRIED.items():
-        found = next((there[_plain(one)] for one in usual if _plain(one) in there), None)
+        found = next((there[plain_name(one)] for one in usual if plain_name(one) in there), None)
         if name not in carry and found is not None and found not in taken:
             carry[name] = found
     notes = []
@@ -142,12 +142,12 @@ def doubts(mapping: Mapping, names: Sequence[str]) -> list[str]:
 
 def _users(names: Sequence[str]) -> list[str]:
     """Columns that usually tell users apart, and not their sessions."""
-    return [name for usual in _USERS for name in names if _plain(name) == _plain(usual)]
+    return [name for usual in _USERS for name in names if plain_name(name) == plain_name(usual)]
 
 
 def _of_user(names: Sequence[str]) -> list[str]:
     """Columns that usually number the sessions of each user."""
-    return [name for usual in _SESSIONS_OF_USER for name in names if _plain(name) == _plain(usual)]
+    return [name for usual in _SESSIONS_OF_USER for name in names if plain_name(name) == plain_name(usual)]
 
 
 class MissingColumns(ClickError):
@@ -171,7 +171,7 @@ def is_address(path: str) -> bool:
     >>> is_address("request.clientIp"), is_address("device")
     (True, False)
     """
-    return _plain(re.split(r"[.\[]", path)[-1]) in _ADDRESSES
+    return plain_name(re.split(r"[.\[]", path)[-1]) in _ADDRESSES
 
 
 def _together(name: str, found: str, there: MappingOf[str, str], taken: Collection[str]) -> str | tuple[str, ...]:
@@ -182,12 +182,12 @@ def _together(name: str, found: str, there: MappingOf[str, str], taken: Collecti
     """
 
     def first(names: Sequence[str]) -> list[str]:
-        return [there[_plain(one)] for one in names if there.get(_plain(one), found) not in (found, *taken)][:1]
+        return [there[plain_name(one)] for one in names if there.get(plain_name(one), found) not in (found, *taken)][:1]
 
-    if name == "ts" and _plain(found) in ("date", "time"):
-        parts = [found, *first(["time"])] if _plain(found) == "date" else [*first(["date"]), found]
-    elif name == "url" and _plain(found) in _OF_A_SITE:
-        parts = [*first(HOSTS), found, *(first(QUERIES) if _plain(found) in _WITHOUT_QUERY else ())]
+    if name == "ts" and plain_name(found) in ("date", "time"):
+        parts = [found, *first(["time"])] if plain_name(found) == "date" else [*first(["date"]), found]
+    elif name == "url" and plain_name(found) in _OF_A_SITE:
+        parts = [*first(HOSTS), found, *(first(QUERIES) if plain_name(found) in _WITHOUT_QUERY else ())]
     elif name == "session_id" and _users([found]):
         parts = [found, *first(_SESSIONS_OF_USER)]
     else:
@@ -220,15 +220,11 @@ def _by_plain_name(names: Sequence[str]) -> dict[str, str]:
     for name in reversed(names):
         for before in _BEFORE:
             if name.startswith(before):
-                found[_plain(name[len(before) :])] = name
-    found |= {_plain(name): name for name in reversed(names)}
+                found[plain_name(name[len(before) :])] = name
+    found |= {plain_name(name): name for name in reversed(names)}
     if re.fullmatch(r"\W*adid\W*", found.get("adid", "")):
         found["deviceid"] = found.get("deviceid", found.pop("adid"))
     return found
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).lower()
 
 
 def _what_is_missing(
@@ -281,16 +277,18 @@ def _quoted(value: str) -> str:
 
 def _likely(name: str, given: Sequence[str], names: Sequence[str]) -> str:
     """What could be written for a field: what is called alike, else what often serves for it."""
-    near = {_plain(re.split(r"[.\[]", one)[-1]): one for one in reversed(names)}
+    near = {plain_name(re.split(r"[.\[]", one)[-1]): one for one in reversed(names)}
     near |= _by_plain_name(names)
     for wanted in (*given, *(() if name == "session_id" else (name,))):
-        if close := difflib.get_close_matches(_plain(wanted), near, n=1, cutoff=0.6):
+        if close := difflib.get_close_matches(plain_name(wanted), near, n=1, cutoff=0.6):
             return near[close[0]]
     if name == "session_id":
         address = next((near[one] for one in near if one in _ADDRESSES), None)
-        others = (next((near[_plain(one)] for one in usual if _plain(one) in near), None) for usual in _OF_A_DEVICE)
+        others = (
+            next((near[plain_name(one)] for one in usual if plain_name(one) in near), None) for usual in _OF_A_DEVICE
+        )
         return "+".join(filter(None, [address, *others])) if address else _UNKNOWN  # a device alone is many people's
-    stands_in = next((near[_plain(one)] for one in _STAND_INS.get(name, ()) if _plain(one) in near), None)
+    stands_in = next((near[plain_name(one)] for one in _STAND_INS.get(name, ()) if plain_name(one) in near), None)
     ends = _ENDS.get(name, ())
     called_so = (near[one] for one in near if one.endswith(ends) and not _OF_ELSE.search(one) and ".[" not in near[one])
     return next(called_so, stands_in or _UNKNOWN)
@@ -303,11 +301,11 @@ def _with_query(path: str, names: Sequence[str]) -> str:
     'request.uri+request.args'
     """
     last = re.split(r"[.\[]", path)[-1]
-    if _plain(last) not in _OF_A_SITE:
+    if plain_name(last) not in _OF_A_SITE:
         return path
     before = path[: len(path) - len(last)]
-    beside = {_plain(name[len(before) :]): name for name in reversed(names) if name.startswith(before)}
-    return "+".join([path, *[beside[_plain(one)] for one in QUERIES if _plain(one) in beside][:1]])
+    beside = {plain_name(name[len(before) :]): name for name in reversed(names) if name.startswith(before)}
+    return "+".join([path, *[beside[plain_name(one)] for one in QUERIES if plain_name(one) in beside][:1]])
 
 
 def _and(names: Sequence[str]) -> str:
@@ -339,15 +337,15 @@ _STAND_INS: Final[MappingOf[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Columns that often say what was clicked, or when, under another name: to be suggested, never taken."""
 _ENDS: Final[MappingOf[str, tuple[str, ...]]] = {"url": ("url", "uri", "href"), "ts": ("timestamp", "datetime", "date")}
-"""How names end, as written by `_plain`, of columns that likely hold a field."""
+"""How names end, as written by `plain_name`, of columns that likely hold a field."""
 _OF_ELSE: Final = re.compile("ref|image|img|postback|callback|avatar|icon|logo|update|birth")
 _WITHOUT_QUERY: Final = ("csuristem", "pathname", "path", "reqpath", "resourcepath")
 _OF_A_SITE: Final = ("uri", "requesturi", *_WITHOUT_QUERY)
-"""Columns of URLs, as written by `_plain`, that do not have the host of the site in them."""
+"""Columns of URLs, as written by `plain_name`, that do not have the host of the site in them."""
 _MAY_BE_SHARED: Final = ("ip", "user_agent")
 """Fields that a column may hold which names the visitor as well."""
 _ADDRESSES: Final = frozenset(
-    _plain(name.split(".")[-1])
+    plain_name(name.split(".")[-1])
     for name in (
         *USUAL["ip"], "x_forwarded_for", "xff", "forwarded_for", "forwarded", "x_real_ip", "real_ip", "source_ip",
         "src_ip", "remote_host", "host_ip", "visitor_ip", "ip_addr", "ipaddr", "ipv4", "ipv6", "peer", "client",

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from workbench.clicks.parts import plain_name
 from workbench.clicks.where import REQUESTS, Condition
 from workbench.text import quote
 
@@ -53,7 +54,11 @@ def columns_of_kinds(names: Sequence[str], taken: Collection[str]) -> list[str]:
     ['Event Name', 'page.type']
     """
     usual = _COLUMNS | _FLAGS
-    found = [name for name in names if name not in taken and not usual.isdisjoint({_plain(name), _plain(_last(name))})]
+    found = [
+        name
+        for name in names
+        if name not in taken and not usual.isdisjoint({plain_name(name), plain_name(_last(name))})
+    ]
     return found[:_SHOWN]
 
 
@@ -104,10 +109,10 @@ def _add(counts: Counter[str], texts: pd.Series[Any]) -> None:
 
 
 def _doubt(column: str, counts: Mapping[str, int]) -> str | None:
-    if not _FLAGS.isdisjoint({_plain(column), _plain(_last(column))}):
+    if not _FLAGS.isdisjoint({plain_name(column), plain_name(_last(column))}):
         return _doubt_of_flag(column, counts)
     clicks = [value for value in counts if _is_click(value)]
-    pages = [value for value in counts if _plain(value) in _PAGES]
+    pages = [value for value in counts if plain_name(value) in _PAGES]
     others = [value for value in counts if value not in (*clicks, *pages) and not _OTHERS.isdisjoint(_words(value))]
     if len(counts) == 1:
         if not others:
@@ -152,7 +157,3 @@ def _words(value: str) -> list[str]:
 
 def _last(path: str) -> str:
     return re.split(r"[.\[]", path)[-1]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).lower()

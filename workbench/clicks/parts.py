@@ -16,7 +16,7 @@ import pandas as pd
 from workbench.clicks.dates import is_whole
 from workbench.text import BLANKS
 
-__all__ = ["ABSOLUTE", "HOSTS", "QUERIES", "USUAL_PORT", "Role", "moments", "name_of", "role", "urls"]
+__all__ = ["ABSOLUTE", "HOSTS", "QUERIES", "USUAL_PORT", "Role", "moments", "name_of", "plain_name", "role", "urls"]
 
 Role = Literal["host", "query", "path"]
 """What a part of a URL is: the host, the query behind "?", or anything else, as its path."""
@@ -48,7 +48,7 @@ def role(path: str) -> Role:
     >>> role("request.Host"), role("cs-uri-query"), role("channel")
     ('host', 'query', 'path')
     """
-    name = _plain(name_of(path))
+    name = plain_name(name_of(path))
     return "host" if name in _HOSTS else "query" if name in _QUERIES else "path"
 
 
@@ -60,6 +60,15 @@ def name_of(path: str) -> str:
     """
     names = [name for name in re.split(r"[.\[\]]", path) if name and not name.isdigit()]
     return names[-1] if names else path
+
+
+def plain_name(name: str) -> str:
+    """A name as it is compared with others: in small letters, without signs.
+
+    >>> plain_name("fooBar"), plain_name("foo bar"), plain_name("Foo_Bar")
+    ('foobar', 'foobar', 'foobar')
+    """
+    return re.sub(r"[\W_]+", "", name).lower()
 
 
 def urls(texts: Sequence[pd.Series[Any]], paths: Sequence[str]) -> tuple[pd.Series[Any], set[str]]:
@@ -156,8 +165,4 @@ def _as_text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).lower()
-
-
-_HOSTS, _QUERIES = frozenset(map(_plain, HOSTS)), frozenset(map(_plain, QUERIES))
+_HOSTS, _QUERIES = frozenset(map(plain_name, HOSTS)), frozenset(map(plain_name, QUERIES))
