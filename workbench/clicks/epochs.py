@@ -77,8 +77,7 @@ class Epochs:
             raise ClickError(f"{self._source} mixes times in {' and '.join(there)} in {self._column}; {fix}")
         if self.unit is None:
             if not among_dates and (not there or wrong.mean() > _MOST_WRONG):
-                text = self._implausible(values[wrong])
-                raise ClickError(text, text[text.rindex("--time-") :] if "; they look like" in text else "")
+                raise self._implausible(values[wrong])
             self.unit = there[0] if there else None
         micros, reason = self._micros(whole, part, ~wrong)
         reason[wrong] = "ts is a number that is no time between 1990 and now"
@@ -98,24 +97,24 @@ class Epochs:
         reason[~inside] = f"ts is no time in {unit}"
         return micros, reason
 
-    def _implausible(self, values: Objects) -> str:
+    def _implausible(self, values: Objects) -> ClickError:
         numbers = sorted(values.tolist(), key=_size)
         shown = f"{quote(numbers[0])} to {quote(numbers[-1])}"
-        fix, text = "name another column: --map ts=…", digits(numbers[0])
+        fix, option, text = "name another column: --map ts=…", "", digits(numbers[0])
         first = _size(numbers[0])
+        counted = next((what for low, high, what in _TICKS if low < first < high), "")
         if text.isdigit() and text[:2] in ("19", "20") and len(text) in _COMPACT:
-            fix = f"they look like dates: --time-format {_COMPACT[len(text)]} --tz UTC"
+            fix, option = "they look like dates: ", f"--time-format {_COMPACT[len(text)]} --tz UTC"
         elif text.isdigit() and len(text) == 8 and 0 < int(text[2:4]) <= 12:
-            fix = "they look like dates: --time-format %y%m%d%H --tz UTC"
+            fix, option = "they look like dates: ", "--time-format %y%m%d%H --tz UTC"
         elif 30_000 <= first < 60_000:
-            fix = "they look like a spreadsheet's days: --time-unit days --tz UTC"
-        elif any(low < first < high for low, high, _ in _TICKS):
-            what_of = next(what for low, high, what in _TICKS if low < first < high)
-            fix = f"they may be {what_of}, or {fix}"
+            fix, option = "they look like a spreadsheet's days: ", "--time-unit days --tz UTC"
+        elif counted:
+            fix = f"they may be {counted}, or {fix}"
         elif 0 <= first < EARLIEST_S:
             fix = f"they may count from the data's own beginning: add its time since 1970 to each, or {fix}"
         what = "no times in s, ms, us or ns since 1970 between 1990 and now"
-        return f"{self._source}: the numbers in {self._column} are {what}: {shown}; {fix}"
+        return ClickError(f"{self._source}: the numbers in {self._column} are {what}: {shown}; {fix}{option}", option)
 
 
 def _size(value: Any) -> float:
