@@ -38,6 +38,8 @@ def url_of(texts: Sequence[Column], paths: Sequence[str]) -> Column:
 
 def moment_of(texts: Sequence[Column]) -> Column:
     """The text of the time that texts are together, null where there is none. A single text is itself."""
+    if len(texts) == 1:
+        return texts[0]
     bare = [F.btrim(text, F.lit(BLANKS)) for text in texts]
     forms = "|".join(f"(?:{form})" for form in (DATED, WORDED, *(form for form, _ in WRITTEN), WHOLE_NUMBER))
     whole = F.coalesce(*(F.when(text.rlike(rf"^(?:{forms})\z"), text) for text in bare))
