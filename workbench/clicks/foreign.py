@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from workbench.clicks.intake import Intake
+from workbench.clicks.intake import Intake, notes_of
 from workbench.clicks.mapping import FIELD_NAMES, Mapping
 from workbench.clicks.urls import Merged
 from workbench.errors import ClickError
@@ -150,9 +150,7 @@ class Records:
         merged = Merged()
         for intake in self._intakes.values():
             merged.update(intake.merged)
-        notes = [text for text in [str(merged)] if text]
-        notes += [f"--exclude {entry} left out nothing" for entry in self._mapping.exclude if entry in unused]
-        return notes + [f"{count:,} {what}" if count else what for what, count in told.items()]
+        return notes_of(merged, self._mapping.exclude, unused, told)
 
     def take(self, records: Iterable[Record]) -> Taken:
         """Sort them out, by partition and in their order."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from workbench.sources.hosts import hosts
 from workbench.sources.rows import Rows
 from workbench.text import LONGEST_TEXT
 
-__all__ = ["ASSET", "CRAWLERS", "EXCLUDED", "NO_PAGE", "NO_VISITOR_SAID", "Chunk", "Intake", "no_ad"]
+__all__ = ["ASSET", "CRAWLERS", "EXCLUDED", "NO_PAGE", "NO_VISITOR_SAID", "Chunk", "Intake", "no_ad", "notes_of"]
 
 NO_VISITOR_SAID: Final = "no visitor: the id is empty, (not set), -, null, 0 or the like"
 CRAWLERS: Final = "known crawlers and health checks"
@@ -233,8 +233,10 @@ class Intake:
         return agents.where(agents != "-", None)
 
     def _tell_no_address(self, sorting: _Sorting) -> None:
+        if self._visits:
+            return
         said = texts(_cells(sorting.cells, self._mapping.ip))
-        if (lost := int((sorting.columns["ip"].isna() & said.notna() & (said != "-")).sum())) and not self._visits:
+        if lost := int((sorting.columns["ip"].isna() & said.notna() & (said != "-")).sum()):
             self.told[f"values of {self._mapping.ip} that are no address, left out of ip"] += lost
 
 
@@ -292,6 +294,13 @@ class _Sorting:
             filtered=Counter(self._aside[filtered & ~bad].tolist()),
             aside=pd.DataFrame({"line": rows.line[filtered & ~bad], "reason": self._aside[filtered & ~bad]}),
         )
+
+
+def notes_of(merged: urls.Merged, exclude: Sequence[str], unused: Collection[str], told: Counter[str]) -> list[str]:
+    """What is told of a reading: what intakes did to values, put together, and exclusions that left out nothing."""
+    notes = [text for text in [str(merged)] if text]
+    notes += [f"--exclude {entry} left out nothing" for entry in exclude if entry in unused]
+    return notes + [f"{count:,} {what}" if count else what for what, count in told.items()]
 
 
 def _one_path_each(mapping: Mapping) -> Mapping:

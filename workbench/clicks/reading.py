@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from workbench.clicks.addresses import Addresses
 from workbench.clicks.columns import MissingColumns, doubts, resolved
-from workbench.clicks.intake import Chunk, Intake
+from workbench.clicks.intake import Chunk, Intake, notes_of
 from workbench.clicks.kinds import Kinds, columns_of_kinds
 from workbench.clicks.mapping import Format, Mapping
 from workbench.clicks.overlap import Overlap
@@ -123,9 +123,7 @@ class Reading:
         if self._hosts:
             many = f"{len(self._hosts):,} host{'s' * (len(self._hosts) > 1)}"
             self._note([f"URLs begin with the host of the site that was asked: {many}"])
-        self._note([text for text in [str(self._merged)] if text])
-        self.notes += [f"--exclude {entry} left out nothing" for entry in self._given.exclude if entry in self._unused]
-        self.notes += [f"{count:,} {what}" if count else what for what, count in self._told.items()]
+        self.notes += notes_of(self._merged, self._given.exclude, self._unused, self._told)
 
     def _compare(self, name: str, chunk: Chunk) -> None:
         """Remember clicks, to find those that are in two inputs; where repeats are merged they are found anyway."""
